@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+READY := .venv/.ready
+# sam and its builders look up python3.13, cfn-lint and pip in the path.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+ARCH ?= arm64
+
+.PHONY: help
+help: ## Show these lines
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(READY): uv.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh
+
+.PHONY: run
+run: $(READY) ## Start the local stack and send the sample events through it (ARGS=--help for more)
+	@python -m sandbox $(ARGS)
+
+.PHONY: test
+test: $(READY) lint ## Lint, types, every test, the template's lint and the built functions
+	@pytest -n 2 --dist loadgroup
+
+.PHONY: lint
+lint: $(READY) ## Ruff, mypy, the template's rules, and whether the layer's requirements are the lock's
+	ruff check .
+	ruff format --check .
+	mypy
+	cfn-lint --template template.yaml
+	cfn-lint --template template.yaml --append-rules cfn_lint_serverless.rules
+	AWS_DEFAULT_REGION=ap-south-1 sam validate --lint
+	sh scripts/requirements.sh | diff - layers/shared/requirements.txt
+
+.PHONY: format
+format: $(READY) ## Format and fix what ruff can
+	ruff format .
+	ruff check --fix .
+
+.PHONY: build
+build: $(READY) ## sam build (ARCH=arm64 or x86_64)
+	sam build --parameter-overrides Architecture=$(ARCH)
+
+.PHONY: requirements
+requirements: $(READY) ## Lock the newest packages, and export what the layer ships
+	@sh scripts/requirements.sh upgrade > layers/shared/requirements.txt
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf .venv .uv .aws-sam .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
