@@ -1,0 +1,51 @@
+"""API Gateway's payload format 2.0: its event to a request, and answers back."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+LARGEST_BODY_BYTES: Final = 5 * 1024 * 1024
+RETRY_AFTER_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request: raw body, header names in lower case."""
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    path_parameters: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "Request":
+        """Read a payload 2.0 event. API Gateway hands form bodies over in base64; `sam local` as they are."""
+        body = (event.get("body") or "").encode("utf-8", "surrogatepass")
+        if event.get("isBase64Encoded"):
+            with suppress(binascii.Error):  # else it is not what API Gateway sends, and the text is what came
+                body = base64.b64decode(body, validate=True)
+        headers = event.get("headers") or {}
+        return cls(
+            body=body,
+            headers={name.lower(): value for name, value in headers.items()},
+            query=event.get("queryStringParameters") or {},
+            path_parameters=event.get("pathParameters") or {},
+        )
+
+    @property
+    def is_too_large(self) -> bool:
+        """Over 5 MB: Segment's batches are at most 4 MB."""
+        return len(self.body) > LARGEST_BODY_BYTES
+
+
+def answer(status: int, message: str, **content: object) -> dict[str, Any]:
+    """Write an answer in JSON. Statuses that ask for another try say when (nobody is known to heed it)."""
+    headers = {"content-type": "application/json"}
+    if status in (429, 503):
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    body = json.dumps({"message": message, **content}, ensure_ascii=False)
+    return {"statusCode": status, "headers": headers, "body": body}

@@ -1,0 +1,83 @@
+"""Loosely written JSON, as both providers send it: read strictly, field names in any casing, values as text."""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+PHONE_DIGITS = range(7, 16)
+_PUNCTUATION = ("P", "Z", "C")  # Unicode's categories of punctuation, spaces, and control and direction marks
+_DIALLED_FIRST: Final = re.compile(r"\+?(?:00)*")  # before a country code; none begins with 0
+
+
+class MalformedJsonError(ValueError):
+    """The text is no JSON; the message says where, without quoting it."""
+
+
+def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse JSON as the standard has it: NaN and Infinity, which Python alone would take, are errors."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise MalformedJsonError("nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise MalformedJsonError(f"{error.msg} at character {error.pos}") from error
+    except ValueError as error:
+        raise MalformedJsonError("a number that JSON does not have, or one with thousands of digits") from error
+
+
+def canonical(name: str) -> str:
+    """Reduce a field's name to what all its casings share: `senderID`, `sender_id`, `Sender-Id` → `senderid`."""
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def by_canonical_name(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Index an object's members by canonical name, without absent ones (null, blank). Of two casings one stays."""
+    members: dict[str, Any] = {}
+    for name, value in fields.items():
+        if value is not None and not (isinstance(value, str) and not value.strip()):
+            members.setdefault(canonical(name), value)
+    return members
+
+
+def text_of(value: object) -> str | None:
+    """Return a string or number as text, anything else as None. `918818888758.0` and `918818888758` are the same."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        if value.is_integer():
+            return str(int(value))
+        return repr(value) if math.isfinite(value) else None
+    return str(value) if isinstance(value, int) else None
+
+
+def identifier_of(value: object) -> str | None:
+    """Return an id, code or name as stripped text; None for an empty one and for `0`, which MSG91 writes for absent."""
+    text = (text_of(value) or "").strip()
+    return None if text in ("", "0") else text
+
+
+def well_formed(text: str) -> str:
+    """Replace lone surrogates, which JavaScript can send and neither DynamoDB nor an SMS can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def phone_digits(value: object) -> str | None:
+    """Return a phone number as its 7 to 15 digits, without `+`, leading `00`, spaces and punctuation; else None.
+
+    Longer or shorter never is a number (E.164); which of the others exist, MSG91 decides.
+    """
+    text = text_of(value)
+    if text is None or (isinstance(value, float) and "." in text):  # `.` would count as punctuation
+        return None
+    bare = "".join(character for character in text if unicodedata.category(character)[0] not in _PUNCTUATION)
+    digits = _DIALLED_FIRST.sub("", bare, count=1)
+    return digits if digits.isascii() and digits.isdigit() and len(digits) in PHONE_DIGITS else None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)

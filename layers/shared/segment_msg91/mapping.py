@@ -1,0 +1,362 @@
+"""Payload mapping: a Segment event becomes an `Sms`, and `Sms` of one kind become an MSG91 request. Pure."""
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from segment_msg91.encoding import encoding_of
+from segment_msg91.fields import by_canonical_name, canonical, phone_digits, text_of, well_formed
+from segment_msg91.settings import Defaults
+from segment_msg91.times import parse_instant
+
+# Our name in `context.integration`: events that carry it came from us and must not come round again.
+INTEGRATION_NAME: Final = "segment-msg91"
+
+# Where each type of event carries its payload, and its name.
+PAYLOADS: Final = {"identify": "traits", "page": "properties", "screen": "properties", "track": "properties"}
+_NAMES: Final = {"page": "name", "screen": "name", "track": "event"}
+
+# MSG91's own parameters that an event may carry, by canonical name.
+PARAMETERS: Final = {
+    "route": "route",
+    "country": "country",
+    "unicode": "unicode",
+    "flash": "flash",
+    "schtime": "schtime",
+    "afterminutes": "afterminutes",
+    "campaign": "campaign",
+    "dltteid": "DLT_TE_ID",
+    "shorturl": "short_url",
+}
+_SWITCHES: Final = frozenset({"unicode", "flash"})
+_WHOLE_NUMBERS: Final = frozenset({"country", "afterminutes"})
+
+SMS_PATH: Final = "/api/v2/sendsms"
+FLOW_PATH: Final = "/api/v5/flow"
+
+# "Can never be valid" only: India wants six letters or digits, other countries more; MSG91 decides (code 203).
+_SENDER_ID: Final = re.compile(r"[A-Za-z0-9]{1,14}")
+_PLACEHOLDER: Final = re.compile(r"##\s*(\w+)\s*##")
+_LONGEST_NAME: Final = 256
+_LONGEST_BAD_PHONE: Final = 32
+
+
+class _InvalidFieldError(ValueError):
+    """A field can't be sent; the text names it and the remedy, and quotes no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The event that causes an SMS, as it is told back."""
+
+    message_id: str | None
+    event_type: str
+    event_name: str | None = None
+    user_id: str | None = field(default=None, repr=False)  # some use the number
+    anonymous_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """One SMS to one number. With a template id it goes out by Flow, else as free text by SMS v2."""
+
+    crqid: str
+    origin: Origin
+    phone: str = field(repr=False)
+    sender_id: str | None
+    template_id: str | None
+    text: str | None = field(repr=False)
+    variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    parameters: tuple[tuple[str, str | int], ...] = ()
+    encoding: str | None = None
+    parts: int | None = None
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What messages of one request have in common."""
+        return (self.template_id, self.sender_id, self.parameters)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What tells texts apart. Of equal ones MSG91 may echo one message's CRQID for all (webhook page)."""
+        return (*self.kind, self.text, self.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """An event that asks for an SMS and can't get one. `crqid` is None when it is no event at all."""
+
+    reason: str
+    origin: Origin
+    crqid: str | None = None
+    phone: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event that asks for no SMS, or that we must not send for."""
+
+    reason: str
+    origin: Origin
+
+
+def to_sms(
+    event: object, defaults: Defaults, now: datetime, max_age: timedelta | None = None
+) -> Sms | Invalid | Skipped:
+    """Map one Segment event. `max_age` None: events of any age are sent."""
+    if not isinstance(event, dict):
+        return Invalid("the event: must be a JSON object", Origin(None, "unknown"))
+    origin = _origin(event)
+    if len(origin.message_id or "") > _LONGEST_NAME:
+        return Invalid(f"messageId: longer than {_LONGEST_NAME} characters", replace(origin, message_id=None))
+    if not origin.event_type:
+        return Invalid("type: missing; identify, page, screen or track become SMS", origin)
+    if reason := _reason_to_skip(event, origin.event_type, now, max_age):
+        return Skipped(reason, origin)
+    place = PAYLOADS[origin.event_type]
+    payload = event.get(place)
+    fields = by_canonical_name(payload) if isinstance(payload, dict) else {}
+    if reason := _asks_for_no_sms(fields, place):
+        return Skipped(reason, origin)
+    phone = phone_digits(fields.get("phone"))
+    bad_phone = None if phone else (text_of(fields.get("phone")) or "").strip()[:_LONGEST_BAD_PHONE] or None
+    crqid = _crqid(origin.message_id, phone or bad_phone)
+    try:
+        return _sms(crqid, origin, phone, fields, defaults)
+    except _InvalidFieldError as problem:
+        return Invalid(f"{place}.{problem}", origin, crqid, phone or bad_phone)
+
+
+def groups(messages: Iterable[Sms], most: int) -> list[list[Sms]]:
+    """Divide messages into those that can share one request: same API, sender and parameters, each number once.
+
+    A number once per request, because the request's id and the number are what a report may be matched by.
+    """
+    divided: dict[tuple[object, ...], list[list[Sms]]] = {}
+    for sms in messages:
+        candidates = divided.setdefault(sms.kind, [])
+        for group in candidates:
+            if len(group) < most and all(other.phone != sms.phone for other in group):
+                group.append(sms)
+                break
+        else:
+            candidates.append([sms])
+    return [group for candidates in divided.values() for group in candidates]
+
+
+def request_of(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
+    """Write the MSG91 request, path and JSON body, for messages that `groups` put together."""
+    return _flow_request(group) if group[0].template_id else _sms_request(group)
+
+
+def _origin(event: Mapping[str, Any]) -> Origin:
+    event_type = (text_of(event.get("type")) or "").strip().lower()
+    return Origin(
+        message_id=(text_of(event.get("messageId")) or "").strip() or None,
+        event_type=event_type[:_LONGEST_NAME],
+        event_name=_name(event.get(_NAMES.get(event_type, ""))),
+        user_id=_name(event.get("userId")),
+        anonymous_id=_name(event.get("anonymousId")),
+    )
+
+
+def _name(value: object) -> str | None:
+    return (text_of(value) or "").strip()[:_LONGEST_NAME] or None
+
+
+def _reason_to_skip(event: Mapping[str, Any], event_type: str, now: datetime, max_age: timedelta | None) -> str | None:
+    if event_type not in PAYLOADS:
+        return f"type: {event_type} events send no SMS"
+    context = event.get("context")
+    integration = context.get("integration") if isinstance(context, dict) else None
+    if isinstance(integration, dict) and integration.get("name") == INTEGRATION_NAME:
+        return "context.integration: this event came from us"
+    integrations = event.get("integrations")
+    if isinstance(integrations, dict) and any(
+        name.lower() == "msg91" and value is False for name, value in integrations.items()
+    ):
+        return "integrations.MSG91: false"
+    if max_age and (age := _age(event, now)) and age > max_age:
+        return f"timestamp: older than {max_age // timedelta(hours=1)} h (MaxEventAgeHours)"
+    return None
+
+
+def _age(event: Mapping[str, Any], now: datetime) -> timedelta | None:
+    for name in ("timestamp", "originalTimestamp", "sentAt", "receivedAt"):
+        text = event.get(name)
+        moment = parse_instant(text) if isinstance(text, str) else None
+        if moment:
+            return now - moment
+    return None
+
+
+def _template_id(fields: Mapping[str, Any]) -> object:
+    return fields.get("templateid", fields.get("flowid"))
+
+
+def _asks_for_no_sms(fields: Mapping[str, Any], place: str) -> str | None:
+    """Tell why fields ask for no SMS. A sender or template shows the intent: then what is missing is an error."""
+    if "senderid" in fields or _template_id(fields) is not None:
+        return None
+    if "phone" not in fields:
+        return f"{place}.phone: missing"
+    if "message" not in fields and not fields.get("variables"):
+        return f"{place}.message: missing, and no templateId or variables"
+    return None
+
+
+def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any], defaults: Defaults) -> Sms:
+    if phone is None:
+        raise _InvalidFieldError(_phone_problem(fields.get("phone")))
+    first_name = _optional_text(fields, "firstname", "firstName")
+    variables = _variables(fields)
+    text = _optional_text(fields, "message", "message")
+    if text is not None:
+        text = _filled_in(text, {"firstname": first_name or "", **{canonical(n): v for n, v in variables.items()}})
+    own_template = _optional_text(fields, "templateid", "templateId") or _optional_text(fields, "flowid", "flowId")
+    default_template = defaults.template_id if text is not None or variables else None
+    template_id = (own_template or default_template or "").strip() or None
+    if template_id:
+        standard = {"firstName": first_name, "message": text}
+        named = {name: value for name, value in standard.items() if value is not None} | variables
+        return Sms(
+            crqid=crqid,
+            origin=origin,
+            phone=phone,
+            sender_id=_sender_id(fields, defaults),
+            template_id=template_id,
+            text=None,
+            variables=tuple(named.items()),
+            parameters=_parameters(fields, {"short_url": "0"}),
+        )
+    return _free_text(crqid, origin, phone, text, fields, defaults)
+
+
+def _free_text(
+    crqid: str, origin: Origin, phone: str, text: str | None, fields: Mapping[str, Any], defaults: Defaults
+) -> Sms:
+    if text is None:
+        raise _InvalidFieldError(
+            "templateId: missing for the variables; add it, or set the parameter DefaultTemplateId"
+            if fields.get("variables")
+            else "message: missing; add the text, or a templateId"
+        )
+    sender_id = _sender_id(fields, defaults)
+    if sender_id is None:
+        raise _InvalidFieldError("senderID: missing; add it, or set the parameter DefaultSenderId")
+    given = {"route": defaults.route, "country": defaults.country, "DLT_TE_ID": defaults.dlt_template_id}
+    if encoding_of(text).name == "UCS-2":
+        given["unicode"] = "1"
+    parameters = _parameters(fields, given)
+    encoding = encoding_of(text, unicode=("unicode", 1) in parameters)
+    return Sms(
+        crqid=crqid,
+        origin=origin,
+        phone=phone,
+        sender_id=sender_id,
+        template_id=None,
+        text=text,
+        parameters=parameters,
+        encoding=encoding.name,
+        parts=encoding.parts,
+    )
+
+
+def _phone_problem(value: object) -> str:
+    if value is None:
+        return "phone: missing; give the number with its country code"
+    text = text_of(value)
+    found = "not a text or number" if text is None else f"no phone number in its {len(text)} characters"
+    return f"phone: {found}; give 7 to 15 digits with the country code, as in 918818888758"
+
+
+def _optional_text(fields: Mapping[str, Any], key: str, name: str) -> str | None:
+    if key not in fields:
+        return None
+    text = text_of(fields[key])
+    if text is None:
+        raise _InvalidFieldError(f"{name}: must be a text")
+    return text
+
+
+def _sender_id(fields: Mapping[str, Any], defaults: Defaults) -> str | None:
+    sender_id = (_optional_text(fields, "senderid", "senderID") or defaults.sender_id).strip()
+    if sender_id and not _SENDER_ID.fullmatch(sender_id):
+        raise _InvalidFieldError("senderID: must be 1 to 14 letters and digits, as in MSGIND")
+    return sender_id or None
+
+
+def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the members of `variables`. Their names are the template's own, and case-sensitive."""
+    value = fields.get("variables", {})
+    if not isinstance(value, dict):
+        raise _InvalidFieldError('variables: must be an object, as in {"VAR1": "text"}')
+    variables = {}
+    for name, member in value.items():
+        text = "" if member is None else str(member).lower() if isinstance(member, bool) else text_of(member)
+        if text is None:
+            raise _InvalidFieldError(f"variables.{well_formed(name)}: must be a text or number")
+        if canonical(name) not in ("mobiles", "crqid"):  # the recipient's own fields in a Flow request
+            variables[well_formed(name)] = text
+    return variables
+
+
+def _parameters(fields: Mapping[str, Any], given: Mapping[str, str]) -> tuple[tuple[str, str | int], ...]:
+    """Lay the event's MSG91 parameters over the given ones. An empty one is left out."""
+    own = {name: _parameter(name, fields[key]) for key, name in PARAMETERS.items() if key in fields}
+    merged = {name: _parameter(name, value) for name, value in given.items() if value} | own
+    return tuple(sorted(merged.items()))
+
+
+def _parameter(name: str, value: object) -> str | int:
+    text = str(int(value)) if isinstance(value, bool) else (text_of(value) or "").strip()
+    if name in _SWITCHES:
+        if text not in ("0", "1"):
+            raise _InvalidFieldError(f"{name}: must be 0 or 1")
+        return int(text)
+    if not text:
+        raise _InvalidFieldError(f"{name}: must be a text or number")
+    if name in _WHOLE_NUMBERS and not (text.isascii() and text.isdigit()):
+        raise _InvalidFieldError(f"{name}: must be digits, as MSG91's {name} is")
+    return text
+
+
+def _filled_in(text: str, values: Mapping[str, str]) -> str:
+    """Fill `##firstName##` and variables in; a placeholder of another name is MSG91's, and stays."""
+    return _PLACEHOLDER.sub(lambda match: values.get(canonical(match[1]), match[0]), text)
+
+
+def _crqid(message_id: str | None, phone: str | None) -> str:
+    """Return the key of an event's SMS to a number: 40 letters and digits, at most MSG91's 52.
+
+    An event without a message id cannot be recognised again, so its key is random.
+    """
+    if message_id is None:
+        return uuid.uuid4().hex
+    return hashlib.sha256(json.dumps([message_id, phone]).encode()).hexdigest()[:40]
+
+
+def _sms_request(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
+    first = group[0]
+    body: dict[str, Any] = {"sender": first.sender_id, **dict(first.parameters)}
+    if len(group) == 1:
+        # MSG91 documents CRQID at the top level for one text.
+        return SMS_PATH, body | {"CRQID": first.crqid, "sms": [{"message": first.text, "to": [first.phone]}]}
+    return SMS_PATH, body | {"sms": [{"message": s.text, "to": [s.phone], "CRQID": s.crqid} for s in group]}
+
+
+def _flow_request(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
+    first = group[0]
+    body: dict[str, Any] = {"template_id": first.template_id}
+    if first.sender_id:
+        body["sender"] = first.sender_id
+    # realTimeResponse: errors in the answer itself, not only in reports that may never come.
+    body |= {"realTimeResponse": "1", **dict(first.parameters)}
+    return FLOW_PATH, body | {
+        "recipients": [{**dict(s.variables), "mobiles": s.phone, "CRQID": s.crqid} for s in group]
+    }

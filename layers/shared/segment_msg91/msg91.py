@@ -1,0 +1,150 @@
+"""The HTTP client of MSG91: an `Sms`, or some that can share a request, in; a typed outcome out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from segment_msg91.fields import MalformedJsonError, identifier_of, read_json, text_of
+from segment_msg91.mapping import Sms, request_of
+from segment_msg91.statuses import API_ERRORS, ErrorClass, SendState, error_class
+
+READ_TIMEOUT_SECONDS: Final = 10.0
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+# What a call can take at most, bytes that trickle in aside: the lease must leave so much.
+CALL_SECONDS: Final = 2 * CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+# A connection that has idled longer than this may be half closed on the way (after a freeze of the function above
+# all), and a request written into it would have an unknown outcome. A new one costs two round trips.
+_KEEPALIVE_SECONDS: Final = 5.0
+_LONGEST_ERROR: Final = 500
+_LONGEST_CODE: Final = 32
+
+_WRONG_ADDRESS_OR_KEY: Final = frozenset({401, 404, 405})
+_STATE_OF: Final = {
+    ErrorClass.EVENT: SendState.REJECTED,
+    ErrorClass.ACCOUNT: SendState.HELD,
+    ErrorClass.TRANSIENT: SendState.RETRYABLE,
+    ErrorClass.DUPLICATE: SendState.ACCEPTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request: accepted, rejected, held, retryable or unknown."""
+
+    state: SendState
+    request_id: str | None = None
+    error_code: str | None = None
+    error: str | None = field(default=None, repr=False)
+    is_throttled: bool = False
+
+    @property
+    def reason(self) -> str | None:
+        """Return what a person needs to know of it: MSG91's words or ours, and the code."""
+        if self.state is SendState.ACCEPTED or not self.error:
+            return None
+        told = self.error if "MSG91" in self.error or "msg91" in self.error else f"MSG91: {self.error}"
+        return told if not self.error_code or self.error_code in told else f"{told} ({self.error_code})"
+
+    @property
+    def may_differ_singly(self) -> bool:
+        """Of a request for several: whether one of its messages alone may be the cause."""
+        return self.state is SendState.REJECTED or (self.state is SendState.ACCEPTED and self.error_code is not None)
+
+
+class Msg91:
+    """MSG91's API. One client, whose connections are reused; safe to call from several threads."""
+
+    def __init__(self, base_url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(
+            base_url=base_url,
+            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_SECONDS),
+            headers={"accept": "application/json", "user-agent": "segment-msg91"},
+            trust_env=False,  # no proxy and no .netrc of the environment's comes between
+            transport=transport,
+        )
+
+    def send(self, group: Sequence[Sms], authkey: str) -> Outcome:
+        """Send messages in one request. Never raises: what can't be known is the outcome `unknown`."""
+        if not authkey:
+            return Outcome(SendState.HELD, error="msg91_authkey is missing in the secret; add it there")
+        path, body = request_of(group)
+        try:
+            request = self._client.build_request("POST", path, headers={"authkey": authkey}, json=body)
+        except (ValueError, TypeError):
+            return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
+        try:
+            response = self._client.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            return Outcome(SendState.RETRYABLE, error=f"MSG91 could not be reached ({type(error).__name__})")
+        except httpx.LocalProtocolError:
+            return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            return Outcome(SendState.UNKNOWN, error=f"MSG91 gave no readable answer ({type(error).__name__})")
+        return outcome_of(response.status_code, response.content)
+
+
+def outcome_of(status: int, content: bytes) -> Outcome:
+    """Classify an answer of MSG91's API. HTTP 200 is not success: the body decides."""
+    answer = _object(content)
+    message = _message(answer)
+    if _is_success(answer):
+        if httpx.codes.is_success(status):
+            return Outcome(SendState.ACCEPTED, request_id=message or None)
+        return Outcome(SendState.UNKNOWN, None, f"HTTP {status}", "MSG91 answered success, with a status of failure")
+    if httpx.codes.is_success(status) and not _is_error(answer):
+        return Outcome(SendState.UNKNOWN, None, None, "MSG91's answer says neither success nor error")
+    code = _code(answer, message)
+    error = _error(status, code, message)
+    is_throttled = status == httpx.codes.TOO_MANY_REQUESTS
+    if code in API_ERRORS and not is_throttled:
+        return Outcome(_STATE_OF[error_class(code, message)], None, code, error)
+    if is_throttled or httpx.codes.is_server_error(status):
+        return Outcome(SendState.RETRYABLE, None, code or f"HTTP {status}", error, is_throttled)
+    if status in _WRONG_ADDRESS_OR_KEY or not _is_error(answer):
+        # Refused before MSG91's API looked at it: by a firewall, or at a wrong address. The customer can repair that.
+        advice = "check the authkey, its IP whitelist and the parameter Msg91BaseUrl"
+        return Outcome(SendState.HELD, None, code or f"HTTP {status}", f"{error}; {advice}")
+    return Outcome(_STATE_OF[error_class(code, message)], None, code, error)
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        answer = read_json(content.decode())
+    except (UnicodeDecodeError, MalformedJsonError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _is_success(answer: dict[str, Any] | None) -> bool:
+    return answer is not None and str(answer.get("type")).lower() == "success"
+
+
+def _is_error(answer: dict[str, Any] | None) -> bool:
+    words = {str((answer or {}).get(name)).lower() for name in ("type", "msgType", "status")}
+    return bool(words & {"error", "fail"}) or (answer or {}).get("hasError") is True
+
+
+def _message(answer: dict[str, Any] | None) -> str:
+    for name in ("message", "msg"):
+        text = (text_of((answer or {}).get(name)) or "").strip()
+        if text:
+            return text[:_LONGEST_ERROR]
+    return ""
+
+
+def _error(status: int, code: str | None, message: str) -> str:
+    """Return MSG91's words; of a bare code its meaning."""
+    if code in API_ERRORS and (not message or message.isdigit()):
+        message = API_ERRORS[code][1]
+    return message or f"MSG91 answered HTTP {status}"
+
+
+def _code(answer: dict[str, Any] | None, message: str) -> str | None:
+    """Return the error code, under `apiError`, `code`, or as a message of digits only; in three digits at least."""
+    code = identifier_of((answer or {}).get("apiError")) or identifier_of((answer or {}).get("code"))
+    if code is None and message.isascii() and message.isdigit():
+        code = message
+    return code.zfill(3)[:_LONGEST_CODE] if code else None

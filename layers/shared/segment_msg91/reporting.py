@@ -1,0 +1,178 @@
+"""The use case of delivery reports: a webhook's body becomes stored reports, each applied to its message."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timezone
+from typing import Any, Final
+
+from segment_msg91 import reports
+from segment_msg91.reports import DeliveryReport
+from segment_msg91.statuses import DeliveryStatus, SendState
+from segment_msg91.store.aws import StoreUnavailableError
+from segment_msg91.store.messages import Applied, Delivery, Messages
+from segment_msg91.store.queues import Queue, RawReport
+from segment_msg91.store.reports import ReportItem, Reports
+from segment_msg91.times import instant, parse_instant
+
+_WORKERS: Final = 8
+_IN_KEY_ONLY: Final = frozenset({"digest", "meta", "phone"})
+_LONGEST_CODE_IN_KEY: Final = 32  # characters: DynamoDB's sort keys hold 1024 bytes
+
+type _Stored = tuple[DeliveryReport, Applied | None, bool]  # the message it was applied to, and whether it is new
+
+
+class NotDurableError(Exception):
+    """Neither the tables nor the queues took a report, so MSG91 must not hear that it was received."""
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of a body's reports, and what happened to the messages they are about."""
+
+    stored: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    queued: int = 0
+    unmatched: int = 0
+    conflicts: int = 0
+    problems: list[str] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+
+    @property
+    def http_status(self) -> int:
+        """200 when every report is in the table, 202 when some wait in a queue."""
+        return 202 if self.quarantined or self.queued else 200
+
+    @property
+    def message(self) -> str:
+        """Return one line that a person understands."""
+        if self.queued:
+            return f"The database did not answer; the body was queued and will be stored ({self.stored} are)."
+        if self.quarantined:
+            reason = self.problems[0] if self.problems else "it could not be read"
+            return f"Kept as it came, to be read by a person: {reason}. Reports stored: {self.stored}."
+        return f"Reports stored: {self.stored}, known before: {self.duplicates}."
+
+
+class Reporter:
+    """Receives webhook bodies, from MSG91 or from the redrive queue."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        table: Reports,
+        *,
+        redrive: Queue,
+        quarantine: Queue,
+        zone: timezone,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._messages = messages
+        self._table = table
+        self._redrive = redrive
+        self._quarantine = quarantine
+        self._zone = zone
+        self._clock = clock
+
+    def receive(self, body: bytes, content_type: str) -> Receipt:
+        """Make a body from the webhook durable: in the tables, or whole in a queue. Raises NotDurableError."""
+        raw = RawReport(body, content_type, instant(self._clock()))
+        receipt = Receipt()
+        try:
+            try:
+                self._store(raw, receipt)
+            except StoreUnavailableError as error:
+                self._redrive.put(raw, str(error))
+                receipt.queued = 1
+        except StoreUnavailableError as error:
+            raise NotDurableError(str(error)) from error
+        return receipt
+
+    def redrive(self, record: Mapping[str, Any]) -> Receipt:
+        """Store a body from the redrive queue. Raises StoreUnavailableError, and then the queue tries it again."""
+        receipt = Receipt()
+        self._store(RawReport.of(record, instant(self._clock())), receipt)
+        return receipt
+
+    def _store(self, raw: RawReport, receipt: Receipt) -> None:
+        reading = reports.read(raw.body, self._zone)
+        if reading.problems:
+            # The body whole: what could be read of it is known the next time.
+            self._quarantine.put(raw, reading.problems[0])
+            receipt.quarantined = 1
+            receipt.problems = reading.problems
+        received_at = parse_instant(raw.received_at) or self._clock()
+        for report, applied, is_new in self._store_each(reading.reports, received_at):
+            _count(receipt, report, applied, is_new=is_new)
+
+    def _store_each(self, found: Sequence[DeliveryReport], received_at: datetime) -> Iterator[_Stored]:
+        if len(found) <= 1:
+            yield from (self._store_one(report, received_at) for report in found)
+            return
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            try:
+                yield from pool.map(lambda report: self._store_one(report, received_at), found)
+            except StoreUnavailableError:
+                pool.shutdown(wait=False, cancel_futures=True)  # the body goes to the queue, with all that is left
+                raise
+
+    def _store_one(self, report: DeliveryReport, received_at: datetime) -> _Stored:
+        """Apply first, record then: whoever finds the report recorded knows that it was applied."""
+        applied = self._apply(report)
+        is_new = self._table.record(_item(report, applied, received_at), received_at)
+        return report, applied, is_new
+
+    def _apply(self, report: DeliveryReport) -> Applied | None:
+        """Apply a report to the message with its CRQID and number, else to that with its request id and number."""
+        delivery = Delivery(
+            status=report.status,
+            code=report.code,
+            description=report.description,
+            failure_reason=report.failure_reason,
+            reported_at=report.reported_at,
+            digest=report.digest,
+        )
+        # MSG91 may echo another recipient's CRQID: without a number to check it by, only v4 is believed.
+        crqid = report.crqid or report.meta
+        if crqid and (report.phone or report.webhook_version == "v4"):
+            applied = self._messages.apply(crqid, report.phone, delivery)
+            if applied:
+                return applied
+        if report.request_id and report.phone:
+            key = self._messages.find(report.request_id, report.phone)
+            return self._messages.apply(key, report.phone, delivery) if key else None
+        return None
+
+
+def _item(report: DeliveryReport, applied: Applied | None, received_at: datetime) -> ReportItem:
+    group = report.request_id or report.crqid or report.meta or (report.reported_at or instant(received_at))[:10]
+    attributes = {name: value for name, value in asdict(report).items() if name not in _IN_KEY_ONLY}
+    code = (report.code or "")[:_LONGEST_CODE_IN_KEY]
+    return ReportItem(
+        report_group=group,
+        report_id="#".join((report.reported_at or "", report.phone or "", code, report.digest)),
+        phone=report.phone,
+        matched=applied.crqid if applied else None,
+        attributes=attributes,
+    )
+
+
+def _count(receipt: Receipt, report: DeliveryReport, applied: Applied | None, *, is_new: bool) -> None:
+    if not is_new:
+        receipt.duplicates += 1
+        return
+    receipt.stored += 1
+    receipt.statuses[report.status] += 1
+    if applied is None:
+        receipt.unmatched += 1
+        return
+    receipt.conflicts += applied.is_conflict
+    before = applied.before
+    if report.status is DeliveryStatus.DELIVERED and before.get("delivery_status") != DeliveryStatus.DELIVERED:
+        accepted_at = parse_instant(str(before.get("settled_at", "")))
+        reported_at = parse_instant(report.reported_at or "")
+        if accepted_at and reported_at and before.get("send_state") == SendState.ACCEPTED:
+            receipt.latencies.append(max(0.0, (reported_at - accepted_at).total_seconds()))

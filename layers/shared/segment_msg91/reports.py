@@ -1,0 +1,285 @@
+"""Delivery reports: the bodies of webhooks v2, v3, v4 and Webhook (New), normalised. Pure."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timezone
+from decimal import Decimal
+from typing import Any, Final, Literal
+from urllib.parse import parse_qs, unquote_plus
+
+from segment_msg91.fields import (
+    MalformedJsonError,
+    by_canonical_name,
+    canonical,
+    identifier_of,
+    phone_digits,
+    read_json,
+    text_of,
+    well_formed,
+)
+from segment_msg91.statuses import CLEVERTAP_CODES, FINAL, DeliveryStatus, report_status
+from segment_msg91.times import parse_reported, second
+
+type Version = Literal["v2", "v3", "v4", "new"]
+
+_LARGEST_RAW: Final = 32_000  # characters of one report; MSG91's have a few hundred
+_LONGEST_TEXT: Final = 512
+_LONGEST_IDENTIFIER: Final = 256
+_LONGEST_NUMBER: Final = 32
+_NUMBER: Final = re.compile(r"-?\d{1,12}(\.\d{1,12})?", re.ASCII)
+_NESTED_JSON: Final = 3  # JSON in a form field, in a string, in a string
+_DATA: Final = "data"
+
+
+class UnreadableError(ValueError):
+    """A body, or a part of it, is no delivery report of a known form; the text says why, without quoting it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """One normalised report. Instants are UTC; `raw` is its JSON as it came."""
+
+    status: DeliveryStatus
+    webhook_version: Version
+    digest: str
+    raw: str = field(repr=False)
+    request_id: str | None = None
+    crqid: str | None = None
+    meta: str | None = None
+    phone: str | None = field(default=None, repr=False)
+    code: str | None = None
+    description: str | None = None
+    failure_reason: str | None = None
+    reported_at: str | None = None
+    sender_id: str | None = None
+    campaign_name: str | None = None
+    msg91_user_id: str | None = None
+    client_id: str | None = None
+    inmsid: str | None = None
+    country_code: str | None = None
+    amount: Decimal | None = None
+    credits: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a body holds: its reports, and why parts of it could not be read (empty: all could)."""
+
+    reports: list[DeliveryReport]
+    problems: list[str]
+
+
+def read(body: bytes, zone: timezone) -> Reading:
+    """Read a webhook's body, whichever form it has. `zone` is that of dates without one. Never raises."""
+    try:
+        version, records = _recognise(_content(body))
+    except UnreadableError as error:
+        return Reading([], [str(error)])
+    reports: list[DeliveryReport] = []
+    problems: list[str] = []
+    for record in records:
+        try:
+            reports.append(_READERS[version](record, zone))
+        except UnreadableError as error:
+            problems.append(str(error))
+        except RecursionError:
+            problems.append("nested too deeply")
+    if not reports and not problems:
+        problems.append("no report in it")
+    return Reading(reports, problems)
+
+
+def _content(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the JSON of a body that is JSON, or a form whose one field `data` is, encoded or not."""
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        raise UnreadableError("not UTF-8") from None
+    form, _, rest = text.partition("=")
+    candidates = [text]
+    if form.strip() == _DATA:
+        # Encoded it is what MSG91 documents; bare it is what its samples show, and what proxies make of it.
+        candidates = [*parse_qs(text).get(_DATA, []), unquote_plus(rest), rest]
+    problem = None
+    for candidate in candidates:
+        try:
+            return _unpacked(read_json(candidate))
+        except MalformedJsonError as error:
+            problem = problem or error
+    raise UnreadableError(f"not JSON: {problem}")
+
+
+def _unpacked(content: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Take JSON out of JSON strings, whole or under `data`: v2 as MSG91's page prints it, or a customer's own."""
+    for _ in range(_NESTED_JSON):
+        if isinstance(content, str):
+            content = read_json(content)
+    if isinstance(content, dict) and _DATA in content:
+        data = read_json(content[_DATA]) if isinstance(content[_DATA], str) else content[_DATA]
+        return data if set(content) == {_DATA} else {**content, _DATA: data}
+    return content
+
+
+def _recognise(content: Any) -> tuple[Version, list[dict[str, Any]]]:  # noqa: ANN401 - any JSON value
+    """Tell the version by the shape, and return the records: one for each report, with what its envelope says."""
+    elements = content if isinstance(content, list) else [content]
+    if not any(isinstance(element, dict) for element in elements):
+        raise UnreadableError("neither an object nor an array of objects")
+    elements = [element if isinstance(element, dict) else {_DATA: [element]} for element in elements]
+    if any("report" in element for element in elements):
+        return "v2", [record for element in elements for record in _records(element, "report")]
+    records = [record for element in elements for record in _records(element, _DATA)]
+    names = {canonical(name) for record in records for name in record}
+    if "meta" in names or ("event" in names and not names & _IDENTITIES):
+        return "v4", records
+    return "v3" if "number" in names and "telnum" not in names else "new", records
+
+
+def _records(element: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    """Yield each object under `name`, or the element itself where there is none, with its envelope's members."""
+    inner = element.get(name, {})
+    envelope = {key: value for key, value in element.items() if key != name}
+    for record in inner if isinstance(inner, list) else [inner]:
+        yield {**envelope, **record} if isinstance(record, dict) else {name: record}
+
+
+def _read_flat(record: Mapping[str, Any], zone: timezone, version: Version) -> DeliveryReport:
+    """Read a report of v2, v3 or Webhook (New): flat, and all it needs is an identity and a status."""
+    fields = by_canonical_name({name: _unquoted(value) for name, value in record.items()})
+    given = _text(fields, "status")
+    description = _text(fields, "desc", "description")
+    event = _text(fields, *_EVENT)
+    if not (given or description or event):
+        raise UnreadableError("a report without a status")
+    is_code = given is not None and given.isascii() and given.isdigit()
+    report = _report(
+        record,
+        fields,
+        version,
+        status=report_status(given, description, event),
+        code=given if is_code else None,
+        description=description or (None if is_code else given) or event,
+        failure_reason=_text(fields, "failedreason", "failurereason"),
+        reported_at=_reported_at(fields, zone),
+    )
+    if not (report.request_id or report.crqid or report.phone):
+        raise UnreadableError("a report without a request id, a CRQID and a number")
+    return report
+
+
+def _read_v4(record: Mapping[str, Any], zone: timezone) -> DeliveryReport:
+    """Read a report of v4, the form CleverTap takes: no request id and no number, `meta` is the only link."""
+    fields = by_canonical_name(record)
+    event, description, code = _text(fields, *_EVENT), _text(fields, "description"), _text(fields, "code")
+    if not (event or description):
+        raise UnreadableError("a report without an event")
+    status = report_status(None, event, description)
+    described = report_status(None, description)
+    if status is DeliveryStatus.FAILED:  # CleverTap's code or the description may know better how it failed
+        refined = described if described in _FAILURES else status
+        status = CLEVERTAP_CODES.get(code or "", refined)
+    return _report(
+        record,
+        fields,
+        "v4",
+        status=status,
+        code=code,
+        description=description or event,
+        # v4 has no field for the reason: a description that is no status text is one.
+        failure_reason=description if described is DeliveryStatus.UNKNOWN and status in _FAILURES else None,
+        reported_at=_reported_at(fields, zone),
+    )
+
+
+_EVENT: Final = ("event", "eventname")
+_FAILURES: Final = FINAL - {DeliveryStatus.DELIVERED}
+_IDENTITIES: Final = frozenset({"requestid", "number", "telnum", "crqid"})
+_READERS: Final[dict[Version, Callable[[Mapping[str, Any], timezone], DeliveryReport]]] = {
+    "v2": lambda record, zone: _read_flat(record, zone, "v2"),
+    "v3": lambda record, zone: _read_flat(record, zone, "v3"),
+    "v4": _read_v4,
+    "new": lambda record, zone: _read_flat(record, zone, "new"),
+}
+
+
+def _report(  # noqa: PLR0913 - what the versions read differently
+    record: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    version: Version,
+    *,
+    status: DeliveryStatus,
+    code: str | None,
+    description: str | None,
+    failure_reason: str | None,
+    reported_at: str | None,
+) -> DeliveryReport:
+    raw = _raw(record)
+    number = identifier_of(_first(fields, "number", "telnum"))
+    return DeliveryReport(
+        status=status,
+        webhook_version=version,
+        digest=hashlib.sha256(raw.encode()).hexdigest()[:20],
+        raw=raw,
+        request_id=_identifier(fields, "requestid"),
+        crqid=_identifier(fields, "crqid"),
+        meta=_identifier(fields, "meta"),
+        phone=phone_digits(number) or (number[:_LONGEST_NUMBER] if number else None),
+        code=code,
+        description=description,
+        failure_reason=failure_reason,
+        reported_at=reported_at,
+        sender_id=_identifier(fields, "senderid"),
+        campaign_name=_text(fields, "campaignname"),
+        msg91_user_id=_identifier(fields, "userid"),
+        client_id=_identifier(fields, "clientid"),
+        inmsid=_identifier(fields, "inmsid"),
+        country_code=_identifier(fields, "countrycode"),
+        amount=_number(fields, "amount"),
+        credits=_number(fields, "credit", "credits"),
+    )
+
+
+def _raw(record: Mapping[str, Any]) -> str:
+    """Write a record as one text whatever the order of its members, so that a repeated report has the same digest."""
+    raw = well_formed(json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+    if len(raw) > _LARGEST_RAW:
+        raise UnreadableError(f"a report of more than {_LARGEST_RAW} characters")
+    return raw
+
+
+def _unquoted(value: object) -> object:
+    """Read a value of Webhook (New) that is JSON in a string; of a list of one, take the one."""
+    if isinstance(value, str) and value[:1] in ('"', "["):
+        try:
+            value = read_json(value)
+        except MalformedJsonError:
+            return value
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _first(fields: Mapping[str, Any], *names: str) -> object:
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def _text(fields: Mapping[str, Any], *names: str) -> str | None:
+    return (text_of(_first(fields, *names)) or "").strip()[:_LONGEST_TEXT] or None
+
+
+def _identifier(fields: Mapping[str, Any], name: str) -> str | None:
+    identifier = identifier_of(fields.get(name))
+    if identifier and len(identifier) > _LONGEST_IDENTIFIER:
+        raise UnreadableError(f"{name} of more than {_LONGEST_IDENTIFIER} characters")
+    return identifier
+
+
+def _number(fields: Mapping[str, Any], *names: str) -> Decimal | None:
+    text = (text_of(_first(fields, *names)) or "").strip()
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def _reported_at(fields: Mapping[str, Any], zone: timezone) -> str | None:
+    moment = parse_reported(_first(fields, "date", "deliverytime", "ts"), zone)
+    return second(moment) if moment else None

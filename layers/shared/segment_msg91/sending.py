@@ -1,0 +1,288 @@
+"""The use case of sending: Segment events become SMS, each at most once, by claim, send and settle."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import batched
+from typing import Final
+
+from segment_msg91 import mapping
+from segment_msg91.mapping import Invalid, Skipped, Sms
+from segment_msg91.msg91 import CALL_SECONDS, Msg91, Outcome
+from segment_msg91.settings import IngestSettings
+from segment_msg91.statuses import SendState
+from segment_msg91.store.aws import StoreUnavailableError, Value
+from segment_msg91.store.messages import Claimed, Draft, Found, Messages, NotClaimed, Settlement
+from segment_msg91.times import instant
+
+# A claim is ours for so long. It outlives the function (template.yaml's Timeout), so that whoever finds a lease over
+# knows that nobody is sending any more.
+LEASE: Final = timedelta(seconds=40)
+# Claimed, sent and settled together: bounds what a kill leaves in doubt, and suits DynamoDB's hundred to a call.
+CHUNK: Final = 200
+# Requests to MSG91 at a time.
+_WORKERS: Final = 4
+# Before a chunk is claimed, time must be left for a call to MSG91 and for DynamoDB on both sides of it.
+_CHUNK_SECONDS: Final = CALL_SECONDS + 3
+
+
+class Status(StrEnum):
+    """What became of an event, as Segment is told."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    IN_FLIGHT = "in_flight"
+    HELD = "held"
+    RETRY = "retry"
+
+
+_RESULT_OF: Final = {
+    SendState.ACCEPTED: Status.ACCEPTED,
+    SendState.REJECTED: Status.REJECTED,
+    SendState.HELD: Status.HELD,
+    SendState.RETRYABLE: Status.RETRY,
+    SendState.UNKNOWN: Status.UNKNOWN,
+}
+# The HTTP status that a single event's result is answered with. Segment retries 429 and 5xx, for four hours.
+HTTP_STATUS: Final = {
+    Status.ACCEPTED: 200,
+    Status.DUPLICATE: 200,
+    Status.SKIPPED: 200,
+    Status.INVALID: 400,
+    Status.REJECTED: 400,
+    Status.UNKNOWN: 200,
+    Status.IN_FLIGHT: 503,
+    Status.HELD: 503,
+    Status.RETRY: 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one event."""
+
+    status: Status
+    message_id: str | None
+    crqid: str | None = None
+    request_id: str | None = None
+    reason: str | None = field(default=None, repr=False)
+    error_code: str | None = None
+    retry_with: int | None = None
+
+    @property
+    def http_status(self) -> int:
+        """What a single event's request is answered with."""
+        return self.retry_with or HTTP_STATUS[self.status]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether Segment need not deliver the event again."""
+        return self.http_status not in (429, 503)
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return the member of `results`."""
+        known = {"requestId": self.request_id, "crqid": self.crqid, "reason": self.reason}
+        present = {name: value for name, value in known.items() if value}
+        return {"messageId": self.message_id, "status": self.status, **present}
+
+
+class Sender:
+    """Sends the SMS of Segment events."""
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        messages: Messages,
+        msg91: Msg91,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._messages = messages
+        self._msg91 = msg91
+        self._clock = clock
+
+    def send(self, events: Sequence[object], authkey: str, until: datetime) -> list[Result]:
+        """Send for events, and answer for each in their order. What can't be done before `until` is left to a retry."""
+        now = self._clock()
+        settings = self._settings
+        mapped = [mapping.to_sms(event, settings.defaults, now, settings.max_event_age) for event in events]
+        # The same event twice in a batch is one message: the first stands for both.
+        wanted: dict[str, Sms | Invalid] = {}
+        for one in mapped:
+            if not isinstance(one, Skipped) and one.crqid:
+                wanted.setdefault(one.crqid, one)
+        outcomes: dict[str, Result] = {}
+        for chunk in batched(wanted.values(), CHUNK, strict=False):
+            outcomes |= self._send_chunk(chunk, authkey, until)
+        return _in_order(mapped, outcomes)
+
+    def _send_chunk(self, chunk: Sequence[Sms | Invalid], authkey: str, until: datetime) -> dict[str, Result]:
+        """Claim, send and settle."""
+        now = self._clock()
+        if until - now < timedelta(seconds=_CHUNK_SECONDS):
+            return {str(one.crqid): _retry(one, "no time left in this delivery") for one in chunk}
+        contents = Counter(one.content for one in chunk if isinstance(one, Sms))
+        drafts = [_draft(one, shared=isinstance(one, Sms) and contents[one.content] > 1) for one in chunk]
+        claims = self._messages.claim(drafts, now, LEASE, self._settings.resend_unknown_after)
+        results: dict[str, Result] = {}
+        claimed: list[tuple[Sms, Claimed]] = []
+        for one, claim in zip(chunk, claims, strict=True):
+            if isinstance(claim, Claimed) and isinstance(one, Sms):
+                claimed.append((one, claim))
+            else:
+                results[str(one.crqid)] = self._unclaimed(one, claim, now)
+        sent = self._send_all(claimed, authkey, until)
+        self._settle(sent)
+        return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
+
+    def _unclaimed(self, one: Sms | Invalid, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
+        if isinstance(claim, NotClaimed):
+            return _retry(one, f"the database did not take the claim ({claim.reason})")
+        if isinstance(claim, Found):
+            return self._found(one, claim, now)
+        reason = one.reason if isinstance(one, Invalid) else None
+        return Result(Status.INVALID, one.origin.message_id, crqid=one.crqid, reason=reason)
+
+    def _found(self, one: Sms | Invalid, found: Found, now: datetime) -> Result:
+        """Answer for an event whose message was there."""
+        message_id = one.origin.message_id
+        before = Result(Status.DUPLICATE, message_id, found.crqid, found.request_id, found.error, found.error_code)
+        if found.is_reported or found.send_state in (SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID):
+            reason = f"{found.send_state} by an earlier delivery" + (f": {found.error}" if found.error else "")
+            return replace(before, reason=reason)
+        if found.send_state is SendState.SENDING and found.lease_until > instant(now):
+            return replace(before, status=Status.IN_FLIGHT, reason="an earlier delivery is sending it")
+        if found.send_state is SendState.SENDING:
+            with suppress(StoreUnavailableError):  # else it stays `sending` with its lease over, which means the same
+                self._messages.give_up(found, now)
+        if found.send_state in (SendState.SENDING, SendState.UNKNOWN):
+            return self._in_doubt(replace(before, status=Status.UNKNOWN))
+        return replace(before, status=Status.RETRY, reason="an earlier delivery has just been at it")
+
+    def _in_doubt(self, result: Result) -> Result:
+        """Answer for a message that may have been sent: final, unless the customer wants it sent again in a while."""
+        resend_after = self._settings.resend_unknown_after
+        if not resend_after:
+            return replace(
+                result, reason=f"{result.reason or 'no answer of MSG91'}; not sent again, a report will tell"
+            )
+        minutes = resend_after // timedelta(minutes=1)
+        reason = f"{result.reason or 'no answer of MSG91'}; sent again when no report has come for {minutes} minutes"
+        return replace(result, reason=reason, retry_with=503)
+
+    def _send_all(
+        self, claimed: Sequence[tuple[Sms, Claimed]], authkey: str, until: datetime
+    ) -> list[tuple[Sms, Claimed, Outcome]]:
+        claims = {sms.crqid: claim for sms, claim in claimed}
+        until = min([until, *(claim.lease_until for claim in claims.values())])
+        groups = mapping.groups((sms for sms, _ in claimed), self._settings.max_recipients_per_request)
+        if len(groups) <= 1:
+            outcomes = [self._send_group(group, authkey, until) for group in groups]
+        else:
+            with ThreadPoolExecutor(_WORKERS) as pool:
+                outcomes = list(pool.map(lambda group: self._send_group(group, authkey, until), groups))
+        return [(sms, claims[sms.crqid], outcome) for group in outcomes for sms, outcome in group]
+
+    def _send_group(self, group: Sequence[Sms], authkey: str, until: datetime) -> list[tuple[Sms, Outcome]]:
+        """Send a group in one request; where one of several may be the cause of an error, each by itself."""
+        if until - self._clock() < timedelta(seconds=CALL_SECONDS):
+            # The function was frozen, or others took long. Nothing was sent, and the next delivery may.
+            return [
+                (sms, Outcome(SendState.RETRYABLE, error="no time left for MSG91 in this delivery")) for sms in group
+            ]
+        outcome = self._msg91.send(group, authkey)
+        if len(group) > 1 and outcome.may_differ_singly:
+            return [pair for sms in group for pair in self._send_group([sms], authkey, until)]
+        return [(sms, outcome) for sms in group]
+
+    def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
+        """Write the outcomes. One that can't be written stays `sending`, until its report or the lease's end."""
+        if sent:
+            self._messages.settle(
+                [
+                    Settlement(claim, outcome.state, outcome.request_id, outcome.error_code, outcome.error)
+                    for _, claim, outcome in sent
+                ],
+                self._clock(),
+            )
+
+    def _result(self, sms: Sms, outcome: Outcome) -> Result:
+        result = Result(
+            _RESULT_OF[outcome.state],
+            sms.origin.message_id,
+            crqid=sms.crqid,
+            request_id=outcome.request_id,
+            reason=outcome.reason,
+            error_code=outcome.error_code,
+        )
+        if result.status is Status.UNKNOWN:
+            return self._in_doubt(result)
+        return replace(result, retry_with=429) if outcome.is_throttled else result
+
+
+def summary(results: Sequence[Result], *, is_batch: bool) -> tuple[int, str]:
+    """Return the HTTP status and the one line that a request is answered with.
+
+    A batch is final when each of its events is; Segment then delivers none of them again.
+    """
+    if not is_batch:
+        (result,) = results
+        return result.http_status, result.reason or f"SMS {result.status}."
+    counts = Counter(str(result.status) for result in results)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    line = f"{len(results)} event{'s' * (len(results) > 1)}: {told}."
+    if all(result.is_final for result in results):
+        return 200, line
+    return 503, line + " Deliver them again; those that are done will be duplicates."
+
+
+def _in_order(mapped: Sequence[Sms | Invalid | Skipped], outcomes: dict[str, Result]) -> list[Result]:
+    results: list[Result] = []
+    answered: set[str] = set()
+    for one in mapped:
+        message_id = one.origin.message_id
+        if isinstance(one, Skipped):
+            results.append(Result(Status.SKIPPED, message_id, reason=one.reason))
+        elif one.crqid is None:
+            results.append(Result(Status.INVALID, message_id, reason=one.reason))
+        else:
+            first = outcomes[one.crqid]
+            repeats = one.crqid in answered and first.is_final
+            results.append(replace(first, status=Status.DUPLICATE, reason="twice in this batch") if repeats else first)
+            answered.add(one.crqid)
+    return results
+
+
+def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
+    """Describe a message. `shared`: others go out with the same text, and MSG91 may report them by its CRQID."""
+    origin = one.origin
+    attributes: dict[str, Value | None] = {
+        "message_id": origin.message_id,
+        "event_type": origin.event_type,
+        "event_name": origin.event_name,
+        "user_id": origin.user_id,
+        "anonymous_id": origin.anonymous_id,
+        "phone": one.phone,
+    }
+    if isinstance(one, Invalid):
+        return Draft(str(one.crqid), attributes, one.reason)
+    described = {
+        "sender_id": one.sender_id,
+        "template_id": one.template_id,
+        "encoding": one.encoding,
+        "parts": one.parts,
+        "crqid_shared": shared or None,
+    }
+    return Draft(one.crqid, attributes | described)
+
+
+def _retry(one: Sms | Invalid, reason: str) -> Result:
+    return Result(Status.RETRY, one.origin.message_id, crqid=one.crqid, reason=reason)

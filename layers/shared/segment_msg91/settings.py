@@ -1,0 +1,142 @@
+"""The environment, read here and nowhere else, and the shape of the secret."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from typing import Final, Self
+
+from segment_msg91.times import parse_offset
+
+_ROTATION: Final = 2  # the current credential and the one it replaces
+
+
+class SettingsError(Exception):
+    """The function's environment is wrong: the message names the variable and the remedy."""
+
+
+class SecretUnavailableError(Exception):
+    """Secrets Manager did not hand out a readable secret, so nobody can be authenticated now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is sent when an event does not say. Empty: nothing."""
+
+    sender_id: str = ""
+    template_id: str = ""
+    route: str = "4"
+    country: str = "0"
+    dlt_template_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """The environment of SegmentIngestFunction."""
+
+    secret_id: str
+    messages_table: str
+    retention: timedelta
+    msg91_base_url: str
+    defaults: Defaults
+    max_event_age: timedelta | None
+    resend_unknown_after: timedelta | None
+    max_recipients_per_request: int
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the environment. Raises SettingsError."""
+        standard = Defaults()
+        return cls(
+            secret_id=_required(environ, "SECRET_ID"),
+            messages_table=_required(environ, "MESSAGES_TABLE"),
+            retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
+            msg91_base_url=(environ.get("MSG91_BASE_URL") or "https://control.msg91.com").rstrip("/"),
+            defaults=Defaults(
+                sender_id=environ.get("DEFAULT_SENDER_ID", "").strip(),
+                template_id=environ.get("DEFAULT_TEMPLATE_ID", "").strip(),
+                route=environ.get("DEFAULT_ROUTE", standard.route).strip(),
+                country=environ.get("DEFAULT_COUNTRY", standard.country).strip(),
+                dlt_template_id=environ.get("DEFAULT_DLT_TEMPLATE_ID", "").strip(),
+            ),
+            max_event_age=timedelta(hours=_whole(environ, "MAX_EVENT_AGE_HOURS", 0)) or None,
+            resend_unknown_after=timedelta(minutes=_whole(environ, "RESEND_UNKNOWN_AFTER_MINUTES", 0)) or None,
+            max_recipients_per_request=_whole(environ, "MAX_RECIPIENTS_PER_REQUEST", 50, least=1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """The environment of DeliveryReportsFunction."""
+
+    secret_id: str
+    messages_table: str
+    reports_table: str
+    redrive_queue_url: str
+    quarantine_queue_url: str
+    retention: timedelta
+    msg91_zone: timezone
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the environment. Raises SettingsError."""
+        try:
+            zone = parse_offset(environ.get("MSG91_UTC_OFFSET") or "+05:30")
+        except ValueError as error:
+            raise SettingsError(f"MSG91_UTC_OFFSET: {error}") from error
+        return cls(
+            secret_id=_required(environ, "SECRET_ID"),
+            messages_table=_required(environ, "MESSAGES_TABLE"),
+            reports_table=_required(environ, "REPORTS_TABLE"),
+            redrive_queue_url=_required(environ, "REPORTS_REDRIVE_QUEUE_URL"),
+            quarantine_queue_url=_required(environ, "REPORTS_QUARANTINE_QUEUE_URL"),
+            retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
+            msg91_zone=zone,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The credentials of both sides. An empty one authenticates nobody."""
+
+    msg91_authkey: str = field(default="", repr=False)
+    segment_shared_secrets: tuple[str, ...] = field(default=(), repr=False)
+    segment_tokens: tuple[str, ...] = field(default=(), repr=False)
+    report_tokens: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read the secret's JSON object. Raises SecretUnavailableError when it is none."""
+        if not isinstance(value, dict):
+            raise SecretUnavailableError("the secret is not a JSON object")
+        return cls(
+            msg91_authkey=next(iter(_credentials(value.get("msg91_authkey"))), ""),
+            segment_shared_secrets=_credentials(value.get("segment_shared_secret")),
+            segment_tokens=_credentials(value.get("segment_token")),
+            report_tokens=_credentials(value.get("report_token")),
+        )
+
+
+def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a Lambda runtime is starting us, whose init phase is the cheapest time to build clients."""
+    return "AWS_LAMBDA_RUNTIME_API" in environ
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name}: missing; template.yaml sets it from the stack's resources")
+    return value
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, least: int = 0) -> int:
+    text = environ.get(name, "").strip() or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise SettingsError(f"{name}: must be a whole number of {least} or more")
+    return int(text)
+
+
+def _credentials(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    stripped = [one.strip() for one in values if isinstance(one, str)]
+    return tuple(one for one in stripped if one)[:_ROTATION]

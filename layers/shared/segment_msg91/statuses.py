@@ -1,0 +1,161 @@
+"""The status tables: MSG91's report codes and texts, its API error codes, and what each means for a message.
+
+Sources: MSG91's webhook and error-code pages; texts and CleverTap codes as seen in the wild.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class SendState(StrEnum):
+    """Where the sending of one message stands (`send_state`)."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    INVALID = "invalid"
+    HELD = "held"
+    RETRYABLE = "retryable"
+    UNKNOWN = "unknown"
+
+
+class DeliveryStatus(StrEnum):
+    """What a delivery report says of a message (`status`, `delivery_status`)."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    NDNC = "ndnc"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
+FINAL: Final = frozenset(DeliveryStatus) - {DeliveryStatus.PENDING, DeliveryStatus.UNKNOWN}
+
+# A higher rank replaces a lower one, never the reverse: MSG91 tries other routes after a failure, so `failed` may be
+# followed by `delivered`, and a late `failed` must not hide it.
+RANK: Final = {
+    DeliveryStatus.UNKNOWN: 0,
+    DeliveryStatus.PENDING: 1,
+    DeliveryStatus.FAILED: 2,
+    DeliveryStatus.NDNC: 2,
+    DeliveryStatus.REJECTED: 2,
+    DeliveryStatus.BLOCKED: 2,
+    DeliveryStatus.DELIVERED: 3,
+}
+
+REPORT_CODES: Final = {
+    "1": DeliveryStatus.DELIVERED,
+    "2": DeliveryStatus.FAILED,
+    "9": DeliveryStatus.NDNC,
+    "16": DeliveryStatus.REJECTED,
+    "25": DeliveryStatus.REJECTED,
+    "17": DeliveryStatus.BLOCKED,
+}
+
+# Compared in lower case with single spaces.
+REPORT_TEXTS: Final = {
+    "delivered": DeliveryStatus.DELIVERED,
+    "failed": DeliveryStatus.FAILED,
+    "auto failed": DeliveryStatus.FAILED,
+    "bounced": DeliveryStatus.FAILED,
+    "undelivered": DeliveryStatus.FAILED,
+    "ndnc": DeliveryStatus.NDNC,
+    "ndnc number": DeliveryStatus.NDNC,
+    "rejected": DeliveryStatus.REJECTED,
+    "rejected by provider": DeliveryStatus.REJECTED,
+    "rejected by kannel or provider": DeliveryStatus.REJECTED,
+    "blocked": DeliveryStatus.BLOCKED,
+    "blocked number": DeliveryStatus.BLOCKED,
+    "number under blocked circle": DeliveryStatus.BLOCKED,
+    "pending": DeliveryStatus.PENDING,
+    "report pending": DeliveryStatus.PENDING,
+    "submitted": DeliveryStatus.PENDING,
+    "sent": DeliveryStatus.PENDING,
+}
+
+# The codes of the CleverTap form (webhook v4's `code`) that say more than its event `failed`.
+CLEVERTAP_CODES: Final = {
+    "901": DeliveryStatus.NDNC,
+    "903": DeliveryStatus.REJECTED,
+    "913": DeliveryStatus.NDNC,
+}
+
+
+class ErrorClass(StrEnum):
+    """What an error of MSG91's API means for the event that ran into it."""
+
+    EVENT = "event"  # the event is wrong: final
+    ACCOUNT = "account"  # the account or configuration is: hold until the customer has repaired it
+    TRANSIENT = "transient"  # retry
+    DUPLICATE = "duplicate"  # MSG91 has this SMS already
+
+
+API_ERRORS: Final[dict[str, tuple[ErrorClass, str]]] = {
+    "001": (ErrorClass.TRANSIENT, "MSG91 could not process the request"),
+    "002": (ErrorClass.TRANSIENT, "MSG91 could not process the request"),
+    "101": (ErrorClass.EVENT, "missing mobile number"),
+    "102": (ErrorClass.EVENT, "missing message"),
+    "103": (ErrorClass.EVENT, "missing sender id"),
+    "104": (ErrorClass.ACCOUNT, "missing user name"),
+    "105": (ErrorClass.ACCOUNT, "missing password"),
+    "106": (ErrorClass.ACCOUNT, "missing authkey"),
+    "107": (ErrorClass.ACCOUNT, "missing route"),
+    "201": (ErrorClass.ACCOUNT, "invalid user name or password"),
+    "202": (ErrorClass.EVENT, "invalid mobile number"),
+    "203": (ErrorClass.EVENT, "invalid sender id, or its DLT entity id is missing"),
+    "205": (ErrorClass.EVENT, "the event asks for what MSG91 does not allow"),
+    "207": (ErrorClass.ACCOUNT, "invalid authkey"),
+    "208": (ErrorClass.ACCOUNT, "IP address not whitelisted"),
+    "209": (ErrorClass.ACCOUNT, "the route or account is not enabled"),
+    "210": (ErrorClass.ACCOUNT, "the route or account is not enabled"),
+    "211": (ErrorClass.EVENT, "empty DLT id (template or principal entity)"),
+    "301": (ErrorClass.ACCOUNT, "insufficient balance"),
+    "302": (ErrorClass.ACCOUNT, "expired account"),
+    "303": (ErrorClass.ACCOUNT, "banned account"),
+    "306": (ErrorClass.TRANSIENT, "the route is open from 9 to 21 h only"),
+    "307": (ErrorClass.EVENT, "bad schedule time"),
+    "308": (ErrorClass.EVENT, "campaign name too long"),
+    "309": (ErrorClass.EVENT, "text too long"),
+    "310": (ErrorClass.EVENT, "text too long"),
+    "311": (ErrorClass.DUPLICATE, "the same text went to this number less than 10 s ago"),
+    "418": (ErrorClass.ACCOUNT, "IP address not whitelisted"),
+    "505": (ErrorClass.ACCOUNT, "the account is not set up for this"),
+    "506": (ErrorClass.ACCOUNT, "the account is not set up for this"),
+    "601": (ErrorClass.TRANSIENT, "internal error of MSG91"),
+}
+
+# MSG91 often leaves the code out. Then these words, in lower case, tell the account's troubles from the event's.
+ACCOUNT_ERROR_WORDS: Final = (
+    "authkey",
+    "authentication",
+    "insufficient balance",
+    "whitelist",
+    "banned",
+    "expired account",
+)
+
+# MSG91 sends no delivery report after these (webhook page): the answer to the send is the only record there is.
+WITHOUT_REPORT: Final = frozenset({"203", "211", "301"})
+
+
+def report_status(code: str | None, *texts: str | None) -> DeliveryStatus:
+    """Tell a report's status from its numeric code first, then from its texts in turn; else `unknown`."""
+    if code in REPORT_CODES:
+        return REPORT_CODES[code]
+    for text in (code, *texts):
+        status = REPORT_TEXTS.get(" ".join((text or "").lower().replace("_", " ").split()))
+        if status:
+            return status
+    return DeliveryStatus.UNKNOWN
+
+
+def error_class(code: str | None, message: str) -> ErrorClass:
+    """Class an API error. An unknown code is the event's: final, stored and counted rather than retried for hours."""
+    if code in API_ERRORS:
+        return API_ERRORS[code][0]
+    words = message.lower()
+    if code is None and any(phrase in words for phrase in ACCOUNT_ERROR_WORDS):
+        return ErrorClass.ACCOUNT
+    return ErrorClass.EVENT

@@ -1,0 +1,379 @@
+"""What every test stands on: made-up credentials, no network but this machine's, and fakes of both providers.
+
+The functions' resources are the template's, in moto, so that tests cannot drift from what is deployed.
+"""
+
+# ruff: noqa: E402 - the environment comes before whoever reads it at import
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from sandbox.template import REGION, Template
+
+TEMPLATE: Final = Template.load()
+QUEUE_BASE_URL: Final = f"https://sqs.{REGION}.amazonaws.com"
+# Before boto3 and moto are imported: whatever client is made, it never holds a real key.
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+for function in TEMPLATE.functions():
+    os.environ |= TEMPLATE.environment(function.name, QUEUE_BASE_URL)
+for real in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_LAMBDA_RUNTIME_API"):
+    os.environ.pop(real, None)
+
+import boto3
+import httpx
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
+
+from sandbox.aws import SECRET
+from sandbox.event_source import to_event
+from sandbox.template import queue_arn, queue_url
+from segment_msg91.msg91 import Msg91
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+type Item = dict[str, Any]
+type Track = Callable[..., dict[str, Any]]
+
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None})  # noqa: S104 - a server's own address
+_DESERIALIZER: Final = TypeDeserializer()
+
+
+class NetworkError(Exception):
+    """A test tried to leave this machine."""
+
+
+def _stay_here(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse, as an audit hook that nothing in this process gets around, to look up or call other hosts."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if (host.decode() if isinstance(host, bytes) else host) not in _LOCAL:
+        raise NetworkError(f"a test may not reach {host!r}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    sys.addaudithook(_stay_here)
+    # A refused request counts nothing; pytest puts its own filters over the functions'.
+    config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
+
+
+class Clock:
+    """A clock that stands still until it is told to advance."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@dataclass(frozen=True, slots=True)
+class SentSms:
+    """One SMS that reached a phone."""
+
+    number: str
+    text: str | None
+    crqid: str | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    body: str | None = None
+    status: int = 200
+    sends: bool = False
+    raises: BaseException | None = None
+
+
+_SUCCESS: Final = _Answer(sends=True)
+
+
+@dataclass
+class FakeMsg91:
+    """MSG91's two sending APIs, with a ledger of what went out. Each call succeeds unless an answer was prepared."""
+
+    sent: list[SentSms] = field(default_factory=list)
+    calls: list[list[str]] = field(default_factory=list)
+    """The numbers of each call."""
+    requests: list[httpx.Request] = field(default_factory=list)
+    meanwhile: Callable[[], object] | None = None
+    """What happens once, while a call is under way."""
+    _answers: list[_Answer] = field(default_factory=list)
+    _by_number: dict[str, _Answer] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def client(self) -> Msg91:
+        return Msg91("https://msg91.test", httpx.MockTransport(self._handle))
+
+    def answers(self, body: str, status: int = 200, *, sends: bool = False) -> None:
+        """Prepare the next call's answer; `sends` tells whether the SMS go out all the same."""
+        self._answers.append(_Answer(body, status, sends))
+
+    def refuses(self, code: str, words: str = "MSG91's words") -> None:
+        """Prepare an error, in the way MSG91 tells one: at HTTP 200."""
+        self._answers.append(_refusal(code, words))
+
+    def breaks_off(self, error: BaseException, *, sends: bool = False) -> None:
+        """Prepare the next call's end without an answer."""
+        self._answers.append(_Answer(sends=sends, raises=error))
+
+    def forgets_answers(self) -> None:
+        self._answers.clear()
+
+    def refuses_number(self, number: str, code: str) -> None:
+        """Refuse every call that contains the number."""
+        self._by_number[number] = _refusal(code, "MSG91's words")
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            body = httpx.Response(200, content=request.content).json()
+            request_id = f"346130aa11bb22cc33dd{len(self.calls):04}"
+            messages = list(_messages(body, request_id))
+            numbers = [sms.number for sms in messages]
+            self.calls.append(numbers)
+            self.requests.append(request)
+            refusals = [self._by_number[number] for number in numbers if number in self._by_number]
+            answer = self._answers.pop(0) if self._answers else next(iter(refusals), _SUCCESS)
+            self.sent += messages if answer.sends else []
+            meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        if answer.raises:
+            raise answer.raises
+        content = answer.body if answer.body is not None else f'{{"type":"success","message":"{request_id}"}}'
+        return httpx.Response(answer.status, text=content)
+
+
+def _refusal(code: str, words: str) -> _Answer:
+    return _Answer(f'{{"type":"error","message":"{words}","code":"{code}"}}')
+
+
+def _messages(body: dict[str, Any], request_id: str) -> Iterator[SentSms]:
+    for element in body.get("sms", []):
+        for number in element["to"]:
+            yield SentSms(number, element["message"], element.get("CRQID", body.get("CRQID")), request_id)
+    for recipient in body.get("recipients", []):
+        yield SentSms(recipient["mobiles"], None, recipient["CRQID"], request_id)
+
+
+class UnreliableDynamoDb:
+    """A DynamoDB client on which calls fail as prepared, before or after they had their effect."""
+
+    def __init__(self, client: "DynamoDBClient") -> None:
+        self._client = client
+        self._faults: dict[str, list[Callable[..., Any]]] = {}
+        self._refusal: ClientError | None = None
+        self.calls: list[str] = []
+
+    @property
+    def client(self) -> "DynamoDBClient":
+        return cast("DynamoDBClient", self)
+
+    def passes(self, operation: str) -> Self:
+        """Prepare a call to which nothing happens, before another's fault."""
+        self._prepare(operation, getattr(self._client, operation))
+        return self
+
+    def refuses(self, operation: str, code: str = "ThrottlingException") -> None:
+        """Prepare an error without effect."""
+
+        def fail(**_: object) -> None:
+            raise _client_error(code)
+
+        self._prepare(operation, fail)
+
+    def conflicts(self) -> None:
+        """Prepare a transaction that another write to its first item cancels."""
+
+        def cancel(**arguments: list[object]) -> None:
+            codes = ["TransactionConflict", *("None" for _ in arguments["TransactItems"][1:])]
+            raise _client_error("TransactionCanceledException", CancellationReasons=[{"Code": code} for code in codes])
+
+        self._prepare("transact_write_items", cancel)
+
+    def refuses_everything(self, code: str = "ThrottlingException") -> None:
+        self._refusal = _client_error(code)
+
+    def recovers(self) -> None:
+        self._refusal = None
+        self._faults.clear()
+
+    def loses_answer(self, operation: str) -> None:
+        """Prepare a call that has its effect, and whose answer never comes, however often the SDK tries."""
+
+        def lose(**arguments: object) -> None:
+            getattr(self._client, operation)(**arguments)
+            raise ReadTimeoutError(endpoint_url="https://dynamodb.test")
+
+        self._prepare(operation, lose)
+
+    def repeats(self, operation: str) -> None:
+        """Prepare a call whose first answer is lost, so that the SDK makes it again and finds its own effect."""
+
+        def repeat(**arguments: object) -> object:
+            getattr(self._client, operation)(**arguments)
+            return getattr(self._client, operation)(**arguments)
+
+        self._prepare(operation, repeat)
+
+    def interrupts(self, operation: str, meanwhile: Callable[[], object]) -> None:
+        """Prepare something that happens right before a call."""
+
+        def interrupt(**arguments: object) -> object:
+            meanwhile()
+            return getattr(self._client, operation)(**arguments)
+
+        self._prepare(operation, interrupt)
+
+    def _prepare(self, operation: str, fault: Callable[..., Any]) -> None:
+        self._faults.setdefault(operation, []).append(fault)
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+
+        def call(**arguments: object) -> object:
+            self.calls.append(operation)
+            if self._refusal:
+                raise self._refusal
+            faults = self._faults.get(operation)
+            make = faults.pop(0) if faults else getattr(self._client, operation)
+            return make(**arguments)
+
+        return call
+
+
+def _client_error(code: str, **more: Any) -> ClientError:  # noqa: ANN401 - members of AWS's answer
+    return ClientError({"Error": {"Code": code, "Message": "prepared by a test"}, **more}, "prepared")  # type: ignore[typeddict-item]
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The template's tables, queues and secret, and what tests ask of them."""
+
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+    secretsmanager: "SecretsManagerClient"
+
+    def messages(self) -> list[Item]:
+        return self._items("MessagesTable")
+
+    def message(self, crqid: str) -> Item:
+        response = self.dynamodb.get_item(TableName="MessagesTable", Key={"crqid": {"S": crqid}})
+        return _plain(response["Item"])
+
+    def reports(self) -> list[Item]:
+        return self._items("ReportsTable")
+
+    def queued(self, queue: str) -> list[dict[str, Any]]:
+        """Receive what is in a queue, each as the event in which Lambda would hand it to the function."""
+        messages = self.sqs.receive_message(
+            QueueUrl=queue_url(QUEUE_BASE_URL, queue),
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages", [])
+        return [to_event([message], queue_arn(queue)) for message in messages]
+
+    def set_secret(self, text: str | None) -> None:
+        """Replace the secret; with None there is none, and Secrets Manager answers with an error."""
+        if text is None:
+            self.secretsmanager.delete_secret(SecretId="Secret")
+        else:
+            self.secretsmanager.put_secret_value(SecretId="Secret", SecretString=text)
+
+    def delete_record(self, queue: str, record: dict[str, Any]) -> None:
+        self.sqs.delete_message(QueueUrl=queue_url(QUEUE_BASE_URL, queue), ReceiptHandle=record["receiptHandle"])
+
+    def delete_queue(self, queue: str) -> None:
+        self.sqs.delete_queue(QueueUrl=queue_url(QUEUE_BASE_URL, queue))
+
+    def _items(self, table: str) -> list[Item]:
+        return [_plain(item) for item in self.dynamodb.scan(TableName=table)["Items"]]
+
+
+def _plain(item: Any) -> Item:  # noqa: ANN401 - an item in wire form
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One for all: each parses AWS's descriptions of its services anew."""
+    return boto3.Session(region_name=REGION)
+
+
+@pytest.fixture(scope="session")
+def _clients(session: boto3.Session) -> Aws:
+    return Aws(session.client("dynamodb"), session.client("sqs"), session.client("secretsmanager"))
+
+
+@pytest.fixture
+def aws(_clients: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    lock = Lock()
+    unlocked = BotocoreStubber.__call__
+
+    def one_at_a_time(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - moto's own
+        with lock:  # DynamoDB's conditional writes are atomic; moto's, between threads, are not
+            return unlocked(*arguments, **named)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        for table in TEMPLATE.tables():
+            definition = dict(table.definition)
+            del definition["SSESpecification"]  # moto would make an RSA key for it, every time
+            _clients.dynamodb.create_table(**definition)
+        for queue in TEMPLATE.queues():
+            _clients.sqs.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]
+        for name in TEMPLATE.secrets():
+            _clients.secretsmanager.create_secret(Name=name, SecretString=httpx.Response(200, json=SECRET).text)
+        yield _clients
+
+
+@pytest.fixture
+def dynamodb(aws: Aws) -> UnreliableDynamoDb:
+    return UnreliableDynamoDb(aws.dynamodb)
+
+
+@pytest.fixture
+def msg91() -> FakeMsg91:
+    return FakeMsg91()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def track() -> Track:
+    """Make a track event that asks for an SMS; further properties by name."""
+
+    def make(number: str, message_id: str | None = "message-1", **properties: object) -> dict[str, Any]:
+        standard = {"phone": number, "message": "Your order is on its way", "senderID": "MSGIND"}
+        event: dict[str, Any] = {"type": "track", "event": "Order Shipped", "properties": standard | properties}
+        return event if message_id is None else event | {"messageId": message_id}
+
+    return make

@@ -1,0 +1,163 @@
+"""Imports go one way, as design.md's layout says: functions → use cases → the others → statuses, settings.
+
+What a rule forbids is shown to be found on made-up sources, so that the rules cannot pass by looking at nothing.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+LAYER: Final = "segment_msg91"
+SOURCES: Final = {
+    ".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__"): path
+    for base, folder in ((ROOT / "layers/shared", LAYER), (ROOT, "functions"))
+    for path in sorted((base / folder).rglob("*.py"))
+}
+
+USE_CASES: Final = ("segment_msg91.sending", "segment_msg91.reporting")
+EDGES: Final = ("segment_msg91.store", "segment_msg91.msg91", "segment_msg91.secret")
+
+# Who may import a library. A name stands for a module and what is below it.
+ALLOWED_IN: Final = {
+    "boto3": ("segment_msg91.store", "segment_msg91.secret"),
+    "botocore": ("segment_msg91.store", "segment_msg91.secret"),
+    "httpx": ("segment_msg91.msg91",),
+    "aws_lambda_powertools": ("functions", "segment_msg91.secret"),
+    "segment_msg91.sending": ("functions",),
+    "segment_msg91.reporting": ("functions",),
+    "segment_msg91.store": ("functions", *USE_CASES, "segment_msg91.store"),
+    "segment_msg91.secret": ("functions",),
+    "segment_msg91.msg91": ("functions", "segment_msg91.sending"),
+    "functions": (),
+    "sandbox": (),
+    "tests": (),
+}
+# What a module may import of the layer, where it is less than all that the rules above leave.
+ONLY: Final = {
+    "segment_msg91.statuses": (),
+    "segment_msg91.encoding": (),
+    "segment_msg91.fields": (),
+    "segment_msg91.api_gateway": (),
+    "segment_msg91.times": ("segment_msg91.fields",),
+    "segment_msg91.settings": ("segment_msg91.times", "segment_msg91.fields"),
+    "segment_msg91.store": ("segment_msg91.store", "segment_msg91.statuses", "segment_msg91.times"),
+}
+
+
+def violations(module: str, source: str) -> list[str]:
+    """Return what a module's source imports, or reads of the environment, against the rules."""
+    tree = ast.parse(source)
+    imported = sorted(set(_imports(tree, module)))
+    own = next((allowed for name, allowed in ONLY.items() if _is_in(module, (name,))), None)
+    found = [f"{module} imports {name}" for name in imported if not _may_import(module, name, own)]
+    if module != "segment_msg91.settings" and any(_reads_environment(node) for node in ast.walk(tree)):
+        found.append(f"{module} reads the environment")
+    return found
+
+
+def _may_import(module: str, name: str, own: tuple[str, ...] | None) -> bool:
+    if any(_is_in(name, (ruled,)) and not _is_in(module, allowed) for ruled, allowed in ALLOWED_IN.items()):
+        return False
+    return own is None or name == LAYER or not _is_in(name, (LAYER,)) or _is_in(name, own)
+
+
+def _is_in(name: str, modules: tuple[str, ...]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def _imports(tree: ast.AST, module: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = module.split(".")[: -node.level] if node.level else []
+            start = ".".join([*parents, *([node.module] if node.module else [])])
+            yield start
+            # `from segment_msg91 import store` imports a module, `from segment_msg91.store import x` may not.
+            yield from (f"{start}.{alias.name}" for alias in node.names if start in (LAYER, "functions"))
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    names = {"environ", "environb", "getenv", "getenvb", "putenv"}
+    if isinstance(node, ast.Attribute):
+        return node.attr in names and isinstance(node.value, ast.Name) and node.value.id == "os"
+    return isinstance(node, ast.ImportFrom) and node.module == "os" and any(alias.name in names for alias in node.names)
+
+
+def test_the_modules_are_found() -> None:
+    assert {"segment_msg91.mapping", "segment_msg91.store.messages", "functions.segment_ingest.app"} <= set(SOURCES)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    assert violations(module, SOURCES[module].read_text()) == []
+
+
+@pytest.mark.parametrize("name", [*ALLOWED_IN, *ONLY, *USE_CASES, *EDGES])
+def test_every_rule_is_about_something_that_exists(name: str) -> None:
+    libraries = {"boto3", "botocore", "httpx", "aws_lambda_powertools", "functions", "sandbox", "tests"}
+    assert name in SOURCES or name in libraries
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("segment_msg91.mapping", "import boto3"),
+        ("segment_msg91.reports", "from botocore.exceptions import ClientError"),
+        ("segment_msg91.sending", "import boto3.dynamodb.types"),
+        ("functions.segment_ingest.app", "import boto3"),
+        ("segment_msg91.sending", "import httpx"),
+        ("segment_msg91.store.messages", "import httpx"),
+        ("functions.delivery_reports.app", "from httpx import Client"),
+        ("segment_msg91.sending", "from aws_lambda_powertools import Logger"),
+        ("segment_msg91.store.queues", "from aws_lambda_powertools import Logger"),
+        ("segment_msg91.settings", "import aws_lambda_powertools.utilities.parameters"),
+        ("segment_msg91.mapping", "from segment_msg91.store.messages import Messages"),
+        ("segment_msg91.mapping", "from segment_msg91 import store"),
+        ("segment_msg91.mapping", "import segment_msg91.store"),
+        ("segment_msg91.mapping", "from .store import messages"),
+        ("segment_msg91.mapping", "from . import store"),
+        ("segment_msg91.reports", "from segment_msg91 import reporting"),
+        ("segment_msg91.segment", "from segment_msg91.sending import Sender"),
+        ("segment_msg91.sending", "from segment_msg91.reporting import Reporter"),
+        ("segment_msg91.reporting", "from segment_msg91.msg91 import Msg91"),
+        ("segment_msg91.authentication", "from segment_msg91.secret import SecretReader"),
+        ("segment_msg91.store.messages", "from segment_msg91.mapping import Sms"),
+        ("segment_msg91.statuses", "from segment_msg91.settings import Defaults"),
+        ("segment_msg91.settings", "from segment_msg91.mapping import Sms"),
+        ("segment_msg91.sending", "from functions.segment_ingest import app"),
+        ("functions.segment_ingest.app", "from functions.delivery_reports.app import metrics"),
+        ("functions.segment_ingest.app", "from sandbox.messages import sample"),
+        ("segment_msg91.mapping", "def f() -> None:\n    import boto3"),
+        ("segment_msg91.mapping", "if TYPE_CHECKING:\n    from segment_msg91.store.messages import Messages"),
+        ("segment_msg91.store.messages", "import os\nTABLE = os.environ['MESSAGES_TABLE']"),
+        ("segment_msg91.msg91", "import os\nos.getenv('MSG91_BASE_URL')"),
+        ("functions.segment_ingest.app", "from os import environ"),
+    ],
+)
+def test_an_import_that_goes_the_other_way_is_found(module: str, source: str) -> None:
+    assert len(violations(module, source)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("segment_msg91.store.messages", "import boto3\nfrom segment_msg91.statuses import SendState"),
+        ("segment_msg91.store.messages", "from segment_msg91.store.aws import to_item"),
+        ("segment_msg91.secret", "from aws_lambda_powertools.utilities.parameters import SecretsProvider"),
+        ("segment_msg91.msg91", "import httpx\nfrom segment_msg91.mapping import Sms"),
+        (
+            "segment_msg91.sending",
+            "from segment_msg91 import mapping\nfrom segment_msg91.store.messages import Messages",
+        ),
+        ("functions.segment_ingest.app", "from aws_lambda_powertools import Logger\nimport segment_msg91.sending"),
+        ("segment_msg91.settings", "import os\nENVIRON = os.environ"),
+        ("segment_msg91.mapping", "import os.path\nimport storey\nfrom segment_msg91.statuses import SendState"),
+    ],
+)
+def test_an_import_that_goes_the_right_way_is_not(module: str, source: str) -> None:
+    assert violations(module, source) == []

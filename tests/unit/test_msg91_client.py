@@ -1,0 +1,162 @@
+"""The call to MSG91: what goes over the wire, and what each way to fail means."""
+
+import json
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from segment_msg91.mapping import Sms, to_sms
+from segment_msg91.msg91 import Msg91, Outcome
+from segment_msg91.settings import Defaults
+from segment_msg91.statuses import SendState
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+AUTHKEY = "authkey-1"
+
+
+def _sms(number: str = "919800000001", **properties: object) -> Sms:
+    standard = {"phone": number, "message": "नमस्ते", "senderID": "MSGIND"}
+    sms = to_sms({"type": "track", "messageId": "message-1", "properties": standard | properties}, Defaults(), NOW)
+    assert isinstance(sms, Sms), sms
+    return sms
+
+
+def _client(handler: Callable[[httpx.Request], httpx.Response], base_url: str = "https://msg91.test") -> Msg91:
+    return Msg91(base_url, httpx.MockTransport(handler))
+
+
+def _success(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"type": "success", "message": "346130aa11bb22cc33dd0000"})
+
+
+def _request(*group: Sms, base_url: str = "https://msg91.test") -> httpx.Request:
+    """Return the one request that sending a group makes."""
+    requests: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return _success(request)
+
+    _client(handle, base_url).send(group, AUTHKEY)
+    (request,) = requests
+    return request
+
+
+def _outcome_when(error: Exception) -> Outcome:
+    def handle(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return _client(handle).send([_sms()], AUTHKEY)
+
+
+def test_free_text_is_posted_to_sms_v2_as_json_in_utf_8() -> None:
+    request = _request(_sms())
+    assert (request.method, str(request.url)) == ("POST", "https://msg91.test/api/v2/sendsms")
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.content)["sms"][0]["message"] == "नमस्ते"
+
+
+def test_a_template_is_posted_to_flow() -> None:
+    request = _request(_sms(templateId="60b07c0ffee0000000000001"))
+    assert (request.method, request.url.path) == ("POST", "/api/v5/flow")
+
+
+def test_a_group_is_one_request() -> None:
+    body = json.loads(_request(_sms(), _sms("919800000002")).content)
+    assert [element["to"] for element in body["sms"]] == [["919800000001"], ["919800000002"]]
+
+
+def test_the_authkey_goes_in_its_header_and_nowhere_else() -> None:
+    request = _request(_sms())
+    assert request.headers["authkey"] == AUTHKEY
+    assert AUTHKEY not in str(request.url)
+    assert AUTHKEY.encode() not in request.content
+
+
+def test_the_host_is_the_configured_one() -> None:
+    assert str(_request(_sms(), base_url="https://api.msg91.com").url) == "https://api.msg91.com/api/v2/sendsms"
+
+
+def test_the_proxy_of_an_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert _client(_success).send([_sms()], AUTHKEY).state is SendState.ACCEPTED
+
+
+def test_an_answer_is_classified() -> None:
+    outcome = _client(_success).send([_sms()], AUTHKEY)
+    assert (outcome.state, outcome.request_id) == (SendState.ACCEPTED, "346130aa11bb22cc33dd0000")
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), httpx.PoolTimeout("busy")]
+)
+def test_a_connection_that_was_never_made_is_to_be_tried_again(error: Exception) -> None:
+    assert _outcome_when(error).state is SendState.RETRYABLE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ReadTimeout("no answer"),
+        httpx.WriteTimeout("half written"),
+        httpx.ReadError("reset"),
+        httpx.WriteError("reset"),
+        httpx.RemoteProtocolError("closed without an answer"),
+        httpx.DecodingError("not gzip"),
+        httpx.CloseError("closed"),
+    ],
+)
+def test_a_request_that_may_have_been_read_has_an_unknown_outcome(error: Exception) -> None:
+    assert _outcome_when(error).state is SendState.UNKNOWN
+
+
+def test_an_answer_that_is_not_the_gzip_it_claims_to_be_is_an_unknown_outcome() -> None:
+    def handle(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    assert _client(handle).send([_sms()], AUTHKEY).state is SendState.UNKNOWN
+
+
+def test_a_redirect_is_not_followed() -> None:
+    paths: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        return httpx.Response(302, headers={"location": "https://msg91.test/elsewhere"})
+
+    assert _client(handle).send([_sms()], AUTHKEY).state is SendState.HELD
+    assert paths == ["/api/v2/sendsms"]
+
+
+@pytest.mark.parametrize("authkey", ["", "authkey-é"])
+def test_an_authkey_that_cannot_be_sent_is_held_without_a_call(authkey: str) -> None:
+    def handle(_: httpx.Request) -> httpx.Response:
+        pytest.fail("nothing may be sent")
+
+    outcome = _client(handle).send([_sms()], authkey)
+    assert outcome.state is SendState.HELD
+    assert "msg91_authkey" in str(outcome.error)
+
+
+def test_an_authkey_with_a_line_break_is_held_before_anything_is_written() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        outcome = Msg91(f"http://127.0.0.1:{port}").send([_sms()], "authkey\n1")
+    assert outcome.state is SendState.HELD
+    assert "msg91_authkey" in str(outcome.error)
+
+
+def test_a_host_without_a_listener_is_to_be_tried_again() -> None:
+    assert Msg91("http://127.0.0.1:1").send([_sms()], AUTHKEY).state is SendState.RETRYABLE
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ReadTimeout("919800000001 authkey-1"), httpx.ConnectError("919800000001 authkey-1")]
+)
+def test_the_text_of_an_error_is_not_passed_on(error: Exception) -> None:
+    words = str(_outcome_when(error).error)
+    assert "919800000001" not in words
+    assert AUTHKEY not in words

@@ -1,0 +1,143 @@
+from datetime import timedelta
+
+import pytest
+
+from segment_msg91.settings import (
+    Defaults,
+    IngestSettings,
+    ReportSettings,
+    Secrets,
+    SecretUnavailableError,
+    SettingsError,
+)
+
+INGEST = {"SECRET_ID": "secret", "MESSAGES_TABLE": "messages"}
+REPORTS = INGEST | {
+    "REPORTS_TABLE": "reports",
+    "REPORTS_REDRIVE_QUEUE_URL": "https://queue/redrive",
+    "REPORTS_QUARANTINE_QUEUE_URL": "https://queue/quarantine",
+}
+
+
+def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -> None:
+    assert IngestSettings.load(INGEST) == IngestSettings(
+        secret_id="secret",
+        messages_table="messages",
+        retention=timedelta(days=400),
+        msg91_base_url="https://control.msg91.com",
+        defaults=Defaults(sender_id="", template_id="", route="4", country="0", dlt_template_id=""),
+        max_event_age=None,
+        resend_unknown_after=None,
+        max_recipients_per_request=50,
+    )
+
+
+def test_every_variable_of_the_ingest_function_is_read() -> None:
+    environment = {
+        **INGEST,
+        "MSG91_BASE_URL": "https://api.msg91.com/",
+        "DEFAULT_SENDER_ID": " MSGIND ",
+        "DEFAULT_TEMPLATE_ID": "60b07c0ffee0000000000001",
+        "DEFAULT_ROUTE": "1",
+        "DEFAULT_COUNTRY": "91",
+        "DEFAULT_DLT_TEMPLATE_ID": "1107161234567890123",
+        "RETENTION_DAYS": "7",
+        "MAX_EVENT_AGE_HOURS": "24",
+        "RESEND_UNKNOWN_AFTER_MINUTES": "30",
+        "MAX_RECIPIENTS_PER_REQUEST": "100",
+    }
+    assert IngestSettings.load(environment) == IngestSettings(
+        secret_id="secret",
+        messages_table="messages",
+        retention=timedelta(days=7),
+        msg91_base_url="https://api.msg91.com",
+        defaults=Defaults("MSGIND", "60b07c0ffee0000000000001", "1", "91", "1107161234567890123"),
+        max_event_age=timedelta(hours=24),
+        resend_unknown_after=timedelta(minutes=30),
+        max_recipients_per_request=100,
+    )
+
+
+def test_every_variable_of_the_reports_function_is_read() -> None:
+    settings = ReportSettings.load({**REPORTS, "RETENTION_DAYS": "7", "MSG91_UTC_OFFSET": "-03:00"})
+    assert (settings.secret_id, settings.messages_table, settings.reports_table) == ("secret", "messages", "reports")
+    assert (settings.redrive_queue_url, settings.quarantine_queue_url) == (
+        "https://queue/redrive",
+        "https://queue/quarantine",
+    )
+    assert settings.retention == timedelta(days=7)
+    assert settings.msg91_zone.utcoffset(None) == timedelta(hours=-3)
+
+
+def test_msg91_s_zone_is_india_s_unless_set() -> None:
+    assert ReportSettings.load(REPORTS).msg91_zone.utcoffset(None) == timedelta(hours=5, minutes=30)
+
+
+@pytest.mark.parametrize("name", INGEST)
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_the_ingest_function_does_not_start_without_a_resource(name: str, value: str | None) -> None:
+    environment = {key: text for key, text in (INGEST | {name: value}).items() if text is not None}
+    with pytest.raises(SettingsError, match=name):
+        IngestSettings.load(environment)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_reports_function_does_not_start_without_a_resource(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        ReportSettings.load(REPORTS | {name: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "forever"),
+        ("MAX_EVENT_AGE_HOURS", "-1"),
+        ("MAX_EVENT_AGE_HOURS", "1.5"),
+        ("RESEND_UNKNOWN_AFTER_MINUTES", "½"),
+        ("MAX_RECIPIENTS_PER_REQUEST", "0"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        IngestSettings.load(INGEST | {name: value})
+
+
+def test_a_zone_that_is_none_is_refused_by_its_name() -> None:
+    with pytest.raises(SettingsError, match="MSG91_UTC_OFFSET"):
+        ReportSettings.load(REPORTS | {"MSG91_UTC_OFFSET": "IST"})
+
+
+def test_the_secret_is_read() -> None:
+    secrets = Secrets.parse(
+        {
+            "msg91_authkey": "authkey",
+            "segment_shared_secret": "shared",
+            "segment_token": "token",
+            "report_token": "report",
+        }
+    )
+    assert secrets == Secrets("authkey", ("shared",), ("token",), ("report",))
+
+
+def test_a_rotated_credential_is_a_list_of_two() -> None:
+    secrets = Secrets.parse(
+        {"segment_shared_secret": ["new", "old"], "segment_token": ["t2", "t1"], "report_token": ["r2", "r1"]}
+    )
+    assert secrets == Secrets("", ("new", "old"), ("t2", "t1"), ("r2", "r1"))
+
+
+@pytest.mark.parametrize("empty", [None, "", "   ", [], [""], ["", None], 0, {}, False])
+def test_an_empty_credential_is_none_at_all(empty: object) -> None:
+    names = ("msg91_authkey", "segment_shared_secret", "segment_token", "report_token")
+    assert Secrets.parse(dict.fromkeys(names, empty)) == Secrets()
+
+
+def test_an_empty_half_of_a_rotation_leaves_the_other() -> None:
+    assert Secrets.parse({"segment_token": ["", "token"]}).segment_tokens == ("token",)
+
+
+@pytest.mark.parametrize("value", [None, [], "authkey", 1])
+def test_a_secret_that_is_no_json_object_is_unavailable(value: object) -> None:
+    with pytest.raises(SecretUnavailableError):
+        Secrets.parse(value)
