@@ -1,0 +1,40 @@
+"""Aligned text for a person; colour only where a terminal shows it."""
+
+import sys
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from sandbox.messages import Row
+
+HEADINGS: Final = ("EVENT", "NUMBER", "SENT", "DELIVERY", "REASON")
+WIDTHS: Final = (30, 14, 10, 10, 0)
+GREEN, YELLOW, RED = "32", "33", "31"
+COLOURS: Final = {"accepted": GREEN, "delivered": GREEN, "sending": YELLOW, "pending": YELLOW, "": YELLOW}
+"""Of states and statuses; what is not listed is red."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    out: TextIO = sys.stdout
+
+    def say(self, text: str = "") -> None:
+        print(text, file=self.out, flush=True)
+
+    def headings(self) -> None:
+        self.say("  ".join(map(_padded, HEADINGS, WIDTHS)).rstrip())
+
+    def row(self, row: Row) -> None:
+        event, number, sent, delivery, reason = map(_padded, _cells(row), WIDTHS)
+        sent, delivery = self._coloured(sent, row.sent), self._coloured(delivery, row.delivery)
+        self.say(f"{event}  {number}  {sent}  {delivery}  {reason}".rstrip())
+
+    def _coloured(self, text: str, status: str) -> str:
+        return f"\033[{COLOURS.get(status, RED)}m{text}\033[0m" if self.out.isatty() else text
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.event, row.number, row.sent, row.delivery or "-", row.reason
+
+
+def _padded(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width or not width else f"{text[: width - 1]}…"

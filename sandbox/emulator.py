@@ -1,0 +1,165 @@
+"""The built functions under Lambda's real runtime interface, each in its own process, without Docker.
+
+The emulator is the binary that `sam local` puts into its containers (in the aws-sam-cli wheel), the runtime client is
+Lambda's own (awslambdaric). A function sees what it sees in Lambda: its code, the layer, and a runtime that has boto3.
+"""
+
+import os
+import platform
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from sandbox.lambda_runtime import Invoker, OverHttp
+from sandbox.stack import Environments
+from sandbox.template import PATH, Function
+
+BUILD: Final = PATH.parent / ".aws-sam" / "build"
+_LAYER: Final = "SharedLayer"
+_RUNTIME_PACKAGES: Final = ("awslambdaric", "boto3")  # what Lambda's own image has in /var/runtime
+_UP_WITHIN: Final = 20.0
+
+
+class NotBuiltError(Exception):
+    """`sam build` has not been run, or did not build this function."""
+
+
+@dataclass(slots=True)
+class Emulator:
+    """One execution environment of one function. A killed one is started again with `start`."""
+
+    function: Function
+    environment: Mapping[str, str]
+    build: Path
+    runtime: Path
+    log: Path
+    url: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the emulator and wait until it listens; the function itself starts at its first event."""
+        code = self.build / self.function.name
+        if not (code / "app.py").exists() or not (self.build / _LAYER / "python").exists():
+            raise NotBuiltError(f"{self.function.name} is not built; run `make build` first")
+        address, runtime_api = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
+        command = [
+            *(str(_emulator_binary()), "--log-level", "error"),
+            *("--runtime-interface-emulator-address", address, "--runtime-api-address", runtime_api),
+            # Not the virtual environment's Python: its packages would hide what the layer lacks.
+            *(getattr(sys, "_base_executable", sys.executable), "-s", "-m", "awslambdaric", "app.lambda_handler"),
+        ]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                command, cwd=code, env=self._environment(code), stdout=log, stderr=log, start_new_session=True
+            )
+        self.url = f"http://{address}"
+        _wait_until_listening(address, self.process)
+
+    def stop(self) -> None:
+        """End the emulator and the function in it, if they have not ended."""
+        if self.process:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, 9)
+            self.process.wait()
+
+    def _environment(self, code: Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "LAMBDA_TASK_ROOT": str(code),
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+            "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.function.timeout),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.function.memory),
+            "PYTHONPATH": os.pathsep.join(map(str, (code, self.build / _LAYER / "python", self.runtime))),
+            **self.environment,
+        }
+
+
+@contextmanager
+def emulated(
+    functions: Sequence[Function], environments: Environments, build: Path = BUILD
+) -> Iterator[Mapping[str, Invoker]]:
+    """Start every function's emulator: `running_stack`'s `start_functions` for the built functions."""
+    with emulators(functions, environments, build) as started:
+        yield {name: OverHttp(emulator.url) for name, emulator in started.items()}
+
+
+@contextmanager
+def emulators(
+    functions: Sequence[Function], environments: Environments, build: Path = BUILD
+) -> Iterator[Mapping[str, Emulator]]:
+    """Start every function's emulator, and end them with the block."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-msg91-")))
+        runtime = _runtime(directory / "runtime")
+        started = {}
+        for function in functions:
+            emulator = Emulator(
+                function, environments[function.name], build, runtime, directory / f"{function.name}.log"
+            )
+            stack.callback(emulator.stop)
+            emulator.start()
+            started[function.name] = emulator
+        yield started
+
+
+def _emulator_binary() -> Path:
+    machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine().lower()]
+    binary = Path(str(files("samcli"))) / "local" / "rapid" / f"aws-lambda-rie-{machine}"
+    binary.chmod(0o755)
+    return binary
+
+
+def _runtime(directory: Path) -> Path:
+    """Link the packages that Lambda's runtime brings, and nothing else of this virtual environment."""
+    directory.mkdir()
+    pending, seen = list(_RUNTIME_PACKAGES), set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:
+            continue  # a requirement of another platform or of an extra
+        for file in package.files or ():
+            top = file.parts[0]
+            link = directory / top
+            if top not in ("..", "__pycache__") and not link.exists():
+                link.symlink_to(Path(str(package.locate_file(top))))
+        needed = [requirement for requirement in package.requires or () if "extra ==" not in requirement]
+        pending += [re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0] for requirement in needed]
+    return directory
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(address: str, process: subprocess.Popen[bytes]) -> None:
+    host, port = address.split(":")
+    deadline = time.monotonic() + _UP_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise NotBuiltError(f"the emulator at {address} did not start; is its binary for this machine?")

@@ -1,0 +1,123 @@
+"""A function's execution environment, as Lambda has it: a process of its own that sees its own variables only.
+
+`python -m sandbox.execution_environment FUNCTION` is the inside: an event a line on stdin, an answer a line on stdout.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from queue import LifoQueue
+from threading import Timer
+from typing import IO, Any, Final
+
+from sandbox.lambda_runtime import Event, FunctionError, InThisProcess, Invoker, load_handler
+from sandbox.template import PATH, Function
+
+MOST: Final = 4
+"""Environments of one function, and so its concurrent invocations; further ones wait."""
+_IMPORT_PATH: Final = os.pathsep.join(str(path) for path in (PATH.parent, PATH.parent / "layers" / "shared"))
+
+
+class ExecutionEnvironment:
+    """Starts cold at its first event, and again after one that killed it. Takes one event at a time."""
+
+    def __init__(self, function: Function, variables: Mapping[str, str], log: IO[str]) -> None:
+        self._function = function
+        self._variables = {**variables, "PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": _IMPORT_PATH}
+        self._log = log
+        self._process: subprocess.Popen[str] | None = None
+
+    def invoke(self, event: Event) -> object:
+        """Raises FunctionError; a function that runs out of time is killed, as Lambda kills it."""
+        process = self._process or self._start()
+        alarm = Timer(self._function.timeout, process.kill)
+        alarm.start()
+        try:
+            answer = _exchange(process, event)
+        finally:
+            alarm.cancel()
+        if answer is None:
+            self.stop()
+            raise FunctionError(f"{self._function.name} was killed, or ran longer than {self._function.timeout} s")
+        if "error" in answer:
+            raise FunctionError(answer["error"])
+        return answer["result"]
+
+    def stop(self) -> None:
+        if self._process:
+            process, self._process = self._process, None
+            process.kill()
+            process.communicate()
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._process = subprocess.Popen(  # noqa: S603  # this very module
+            [sys.executable, "-u", "-m", __name__, json.dumps(asdict(self._function))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=self._variables,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the stack, which then stops its functions
+        )
+        return self._process
+
+
+def _exchange(process: subprocess.Popen[str], event: Event) -> dict[str, Any] | None:
+    """None when the process has ended."""
+    if not process.stdin or not process.stdout:
+        return None
+    try:
+        print(json.dumps(event), file=process.stdin, flush=True)
+    except BrokenPipeError:
+        return None
+    line = process.stdout.readline()
+    return json.loads(line) if line else None
+
+
+@contextmanager
+def scaling(function: Function, variables: Mapping[str, str], log: IO[str]) -> Iterator[Invoker]:
+    """Yields an invoker that takes as many environments as there are events at once, the warmest first."""
+    environments = [ExecutionEnvironment(function, variables, log) for _ in range(MOST)]
+    idle: LifoQueue[ExecutionEnvironment] = LifoQueue()
+    for environment in environments:
+        idle.put(environment)
+
+    def invoke(event: Event) -> object:
+        environment = idle.get()
+        try:
+            return environment.invoke(event)
+        finally:
+            idle.put(environment)
+
+    try:
+        yield invoke
+    finally:
+        for environment in environments:
+            environment.stop()
+
+
+def _answer_events(function: Function, events: IO[str], answers: IO[str]) -> None:
+    invoke = InThisProcess(function, load_handler(function))
+    for line in events:
+        try:
+            answer = {"result": invoke(json.loads(line))}
+        except FunctionError as error:
+            traceback.print_exc()
+            answer = {"error": str(error)}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    # Whatever the function prints, its logs and metrics, goes where its errors go.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _answer_events(Function(**json.loads(arguments[1])), sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    _main(sys.argv)

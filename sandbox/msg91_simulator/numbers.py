@@ -1,0 +1,94 @@
+"""The magic numbers: 9198000000NN does what the table says of NN, every other number is delivered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+PREFIX: Final = "9198000000"
+
+
+class Arrival(Enum):
+    """When a report comes; the simulator's delays give the seconds."""
+
+    SOON = "soon"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one delivery report says."""
+
+    status: str
+    description: str
+    failed_reason: str = ""
+    clevertap_event: str = "failed"
+    """In webhook v4; empty where that form has no event for it, and so no report."""
+    clevertap_code: int | None = None
+    arrival: Arrival = Arrival.SOON
+    dated_back: int = 0
+    """Seconds by which the report's date is older than the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    sentence: str
+    reports: tuple[Outcome, ...] = ()
+    answer: str = "success"
+    """A name of answers.ANSWERS; a number with another answer than success fails the whole call."""
+
+
+DELIVERED: Final = Outcome("1", "DELIVERED", clevertap_event="delivered", clevertap_code=900)
+DELIVERED_LATE: Final = Outcome("1", "DELIVERED", "", "delivered", 900, Arrival.LATE)
+DLT_FAILED: Final = Outcome("2", "FAILED", "Template Inactive on DLT", clevertap_code=908)
+FAILED_BEFORE: Final = Outcome("2", "FAILED", "Absent Subscriber", clevertap_code=905, dated_back=60)
+PENDING_BEFORE: Final = Outcome("Pending", "PENDING", clevertap_event="", dated_back=60)
+NDNC: Final = Outcome("9", "NDNC", "NDNC Number", clevertap_code=913)
+REJECTED: Final = Outcome("16", "REJECTED", "Rejected By Provider", clevertap_code=903)
+REJECTED_BY_KANNEL: Final = Outcome("25", "REJECTED", "Rejected by Kannel or Provider", clevertap_code=903)
+BLOCKED: Final = Outcome("17", "BLOCKED NUMBER", "Blocked Number", clevertap_code=914)
+
+IS_DELIVERED: Final = Behaviour("delivered", (DELIVERED,))
+
+NUMBERS: Final[Mapping[str, Behaviour]] = {
+    "01": IS_DELIVERED,
+    "02": Behaviour("failed: Template Inactive on DLT", (DLT_FAILED,)),
+    "03": Behaviour("NDNC (9)", (NDNC,)),
+    "04": Behaviour("rejected (16)", (REJECTED,)),
+    "05": Behaviour("rejected (25)", (REJECTED_BY_KANNEL,)),
+    "06": Behaviour("blocked number (17)", (BLOCKED,)),
+    "07": Behaviour("delivered, the report comes late", (DELIVERED_LATE,)),
+    "08": Behaviour("delivered, the report comes twice", (DELIVERED, DELIVERED)),
+    "09": Behaviour("failed on one route, then delivered over another", (FAILED_BEFORE, DELIVERED)),
+    "10": Behaviour("delivered, then an older report of failure comes", (DELIVERED, FAILED_BEFORE)),
+    "11": Behaviour("delivered, then an older report of pending comes", (DELIVERED, PENDING_BEFORE)),
+    "12": Behaviour("pending, then delivered", (PENDING_BEFORE, DELIVERED)),
+    "13": Behaviour("sent, a report never comes"),
+    "21": Behaviour("code 301: insufficient balance", answer="301"),
+    "22": Behaviour("code 203: invalid sender id", answer="203"),
+    "23": Behaviour("code 211: empty DLT id", answer="211"),
+    "24": Behaviour("code 202: invalid mobile number", answer="202"),
+    "25": Behaviour("code 418 in `msg`: address not whitelisted", answer="418"),
+    "26": Behaviour("code 418 in `apiError`, HTTP 401: address not whitelisted", answer="418-401"),
+    "27": Behaviour("code 207: invalid authkey", answer="207"),
+    "28": Behaviour("HTTP 403 without a code: invalid request", answer="403"),
+    "29": Behaviour("code 999: one that nobody knows", answer="999"),
+    "31": Behaviour("code 001: transient", answer="001"),
+    "32": Behaviour("code 002: transient", answer="002"),
+    "33": Behaviour("HTTP 429: too many requests", answer="429"),
+    "34": Behaviour("HTTP 500", answer="500"),
+    "35": Behaviour("HTTP 503", answer="503"),
+    "36": Behaviour("code 311: a duplicate", answer="311"),
+    "41": Behaviour("no answer in time; sent and delivered", (DELIVERED,), answer="silent"),
+    "42": Behaviour("connection reset; not sent", answer="reset"),
+    "43": Behaviour("connection reset; sent and delivered", (DELIVERED,), answer="reset-sent"),
+    "44": Behaviour("HTML at HTTP 200; sent and delivered", (DELIVERED,), answer="html"),
+    "45": Behaviour("an empty answer; sent and delivered", (DELIVERED,), answer="empty"),
+    "46": Behaviour("an answer cut off; sent and delivered", (DELIVERED,), answer="cut-off"),
+    "47": Behaviour("an answer cut off; sent, a report never comes", answer="cut-off"),
+}
+
+
+def behaviour_of(number: str) -> Behaviour:
+    prefix, suffix = number[:-2], number[-2:]
+    return NUMBERS.get(suffix, IS_DELIVERED) if prefix == PREFIX else IS_DELIVERED

@@ -1,0 +1,106 @@
+"""MSG91 as the functions meet it: a call comes in, an answer goes out, reports follow."""
+
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from sandbox.msg91_simulator.answers import ANSWERS, NOT_FOUND, REQUEST_ID, SUCCESS, Answer
+from sandbox.msg91_simulator.calls import FLOW_PATH, SMS_PATH, Refused, Sms, read_call
+from sandbox.msg91_simulator.ledger import Ledger, SentSms
+from sandbox.msg91_simulator.numbers import Arrival, behaviour_of
+from sandbox.msg91_simulator.postman import Postman
+from sandbox.msg91_simulator.reports import WRITERS
+
+LATE_BY: Final = 5.0
+"""Seconds between a late report and one that is not."""
+PAUSE: Final = 0.2
+"""Seconds between two reports of one SMS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where reports go, in which version, and how many seconds after the send."""
+
+    url: str
+    version: str = "v2"
+    delay: float = 0.3
+
+
+class Faults:
+    """Answers that override everything for a while, first in, first out."""
+
+    def __init__(self) -> None:
+        self._answers: deque[Answer] = deque()
+        self._lock = Lock()
+
+    def add(self, answer: str, times: int = 1) -> None:
+        """Raises KeyError for a name that is not in answers.ANSWERS."""
+        with self._lock:
+            self._answers.extend([ANSWERS[answer]] * times)
+
+    def take(self) -> Answer | None:
+        with self._lock:
+            return self._answers.popleft() if self._answers else None
+
+    def clear(self) -> None:
+        with self._lock:
+            self._answers.clear()
+
+
+class Simulator:
+    def __init__(self, authkey: str) -> None:
+        self.ledger = Ledger()
+        self.faults = Faults()
+        self.postman = Postman()
+        self.webhook: Webhook | None = None
+        """None: no reports."""
+        self._authkey = authkey
+
+    def answer(self, path: str, authkey: str | None, body: bytes) -> Answer:
+        if path not in (SMS_PATH, FLOW_PATH):
+            return NOT_FOUND
+        if not authkey:
+            return ANSWERS["106"]
+        if authkey != self._authkey:
+            return ANSWERS["207"]
+        try:
+            messages = read_call(path, body)
+        except Refused as refused:
+            return refused.answer
+        return self._send(messages, self.faults.take() or _answer_to(messages))
+
+    def reset(self) -> None:
+        self.ledger.clear()
+        self.faults.clear()
+        self.postman.clear()
+
+    def _send(self, messages: list[Sms], answer: Answer) -> Answer:
+        if not answer.sends:
+            return answer
+        request_id = secrets.token_hex(12)
+        sent = self.ledger.enter(request_id, messages)
+        for one in sent:
+            self._schedule_reports(one)
+        if not sent:
+            return ANSWERS["311"]
+        return replace(answer, body=answer.body.replace(REQUEST_ID, request_id))
+
+    def _schedule_reports(self, sent: SentSms) -> None:
+        if not (webhook := self.webhook):
+            return
+        for position, outcome in enumerate(behaviour_of(sent.sms.number).reports):
+            delay = webhook.delay + position * PAUSE + (LATE_BY if outcome.arrival is Arrival.LATE else 0)
+            at = datetime.now(UTC) + timedelta(seconds=delay - outcome.dated_back)
+            if posting := WRITERS[webhook.version](sent, outcome, at):
+                self.postman.post_in(delay, webhook.url, posting)
+
+
+def _answer_to(messages: Sequence[Sms]) -> Answer:
+    """One number's error is the whole call's, and then nothing of it is sent."""
+    names = [behaviour_of(sms.number).answer for sms in messages]
+    answers = [ANSWERS[name] for name in names if name != "success"]
+    return min(answers, key=lambda answer: answer.sends, default=SUCCESS)

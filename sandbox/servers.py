@@ -1,0 +1,64 @@
+"""Servers that run in a thread of this process until their `with` block ends."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socketserver import BaseServer, TCPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+STOP_WITHIN = 0.05
+"""Seconds after which a server notices that it should stop."""
+
+
+class PortInUseError(Exception):
+    """Another program listens on the port; the message names it and the remedy."""
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": STOP_WITHIN}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def wsgi_server(
+    app: "WSGIApplication", host: str, port: int, handler: type[WSGIRequestHandler] = WSGIRequestHandler
+) -> BaseWSGIServer:
+    """A threaded server of a WSGI application; port 0 takes a free one."""
+
+    class QuietHandler(handler):  # type: ignore[misc, valid-type]  # a class made from a parameter
+        disable_nagle_algorithm = True  # otherwise every answer waits 40 ms for the caller's delayed ACK
+
+        def log_request(self, *_args: object) -> None:
+            """The log belongs to the functions."""
+
+    return make_server(host, port, app, threaded=True, request_handler=QuietHandler)
+
+
+def require_free_port(host: str, port: int, option: str) -> None:
+    """Raises PortInUseError. werkzeug would end the process instead, without a word about the option."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        remedy = f"Stop the program that listens there, or choose another with {option}."
+        raise PortInUseError(f"Port {port} of {host} is in use. {remedy}") from error
+
+
+def url_of(server: TCPServer) -> str:
+    """The server's address as this machine reaches it, also when it listens on every interface."""
+    host, port = server.socket.getsockname()[:2]
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"

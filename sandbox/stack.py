@@ -1,0 +1,124 @@
+"""The local stack: MSG91, AWS, the functions and the API in front of them, each knowing where the others are."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sandbox.api_gateway import running_api
+from sandbox.aws import SECRET, Aws, running_aws
+from sandbox.event_source import EventSource, polling
+from sandbox.execution_environment import scaling
+from sandbox.lambda_runtime import Invoker
+from sandbox.msg91_simulator.server import SILENCE, running_simulator
+from sandbox.msg91_simulator.simulator import Simulator, Webhook
+from sandbox.template import PATH, Function, Template
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+type Environments = Mapping[str, Mapping[str, str]]
+"""By function."""
+type Invokers = Mapping[str, Invoker]
+"""By function."""
+type StartFunctions = Callable[[Sequence[Function], Environments], AbstractContextManager[Invokers]]
+
+LOG: Final = PATH.parent / ".cache" / "sandbox.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RealMsg91:
+    authkey: str = field(repr=False)
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Ports of 0 are free ones; `parameters` are the template's; `log` gets the functions' logs and metrics."""
+
+    log: Path = LOG
+    host: str = "127.0.0.1"
+    api_port: int = 0
+    aws_port: int = 0
+    msg91_port: int = 0
+    report_version: str = "v2"
+    report_delay: float = 0.3
+    silence: float = SILENCE
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    real_msg91: RealMsg91 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    api_url: str
+    msg91_url: str
+    aws: Aws
+    secret: Mapping[str, str]
+    simulator: Simulator | None
+    """None when the real MSG91 is used."""
+
+    @property
+    def segment_url(self) -> str:
+        return f"{self.api_url}/segment"
+
+    @property
+    def messages(self) -> "Table":
+        return self.aws.tables.Table("MessagesTable")
+
+    @property
+    def reports_url(self) -> str:
+        return f"{self.api_url}/msg91/reports/{self.secret['report_token']}"
+
+    def reset(self) -> None:
+        """Back to empty tables, queues and ledger."""
+        self.aws.reset()
+        if self.simulator:
+            self.simulator.reset()
+
+
+@contextmanager
+def in_processes(functions: Sequence[Function], environments: Environments, log: Path) -> Iterator[Invokers]:
+    """Runs the functions from their sources."""
+    log.parent.mkdir(exist_ok=True)
+    with ExitStack() as started:
+        file = started.enter_context(log.open("a", encoding="utf-8"))
+        yield {
+            function.name: started.enter_context(scaling(function, environments[function.name], file))
+            for function in functions
+        }
+
+
+@contextmanager
+def running_stack(options: Options, start_functions: StartFunctions | None = None) -> Iterator[Stack]:
+    """Without `start_functions` they are run by `in_processes`."""
+    start = start_functions or partial(in_processes, log=options.log)
+    with ExitStack() as started:
+        simulator, msg91_url, secret = started.enter_context(_msg91(options))
+        template = Template.load(parameters={**options.parameters, "Msg91BaseUrl": msg91_url})
+        aws = started.enter_context(running_aws(template, secret, options.host, options.aws_port))
+        environments = {
+            function.name: aws.environment() | template.environment(function.name, aws.url)
+            for function in template.functions()
+        }
+        invokers = started.enter_context(start(template.functions(), environments))
+        api_url = started.enter_context(running_api(template.routes(), invokers, options.host, options.api_port))
+        stack = Stack(api_url, msg91_url, aws, secret, simulator)
+        if simulator:
+            simulator.webhook = Webhook(stack.reports_url, options.report_version, options.report_delay)
+        for trigger in template.queue_triggers():
+            source = EventSource(aws.sqs, aws.url, trigger, invokers[trigger.function])
+            started.enter_context(polling(source))
+        yield stack
+
+
+@contextmanager
+def _msg91(options: Options) -> Iterator[tuple[Simulator | None, str, Mapping[str, str]]]:
+    """Yields the simulator if there is one, MSG91's URL, and the secret that fits it."""
+    if real := options.real_msg91:
+        yield None, real.base_url, SECRET | {"msg91_authkey": real.authkey}
+        return
+    authkey = SECRET["msg91_authkey"]
+    with running_simulator(authkey, options.host, options.msg91_port, options.silence) as (simulator, url):
+        yield simulator, url, SECRET

@@ -1,0 +1,202 @@
+"""Reads from template.yaml what the local stack needs, so that the two cannot drift apart."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REGION = "ap-south-1"
+ACCOUNT = "123456789012"
+STACK_NAME = "segment-msg91-sandbox"
+NO_VALUE = {"Ref": "AWS::NoValue"}
+"""CloudFormation leaves such a variable out; `sam local` needs it declared to let --env-vars set it."""
+PATH = Path(__file__).resolve().parent.parent / "template.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    function: str
+
+    @property
+    def key(self) -> str:
+        """As API Gateway writes it: `POST /msg91/reports/{token}`."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    queue: str
+    function: str
+    batch_size: int
+    reports_item_failures: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    name: str
+    module: str
+    handler: str
+    timeout: int
+    """Seconds."""
+    memory: int
+    """MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    definition: dict[str, Any]
+    """What boto3's create_table takes."""
+    time_to_live: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    attributes: dict[str, str]
+    """What boto3's create_queue takes: texts, with RedrivePolicy as JSON."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short tags: `!Ref X` becomes `{"Ref": "X"}`."""
+
+
+def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        return {"Fn::GetAtt": value.split(".", 1)} if suffix == "GetAtt" else {_long_name(suffix): value}
+    if isinstance(node, yaml.SequenceNode):
+        return {_long_name(suffix): loader.construct_sequence(node, deep=True)}
+    raise yaml.constructor.ConstructorError(problem=f"!{suffix} of a mapping", problem_mark=node.start_mark)
+
+
+def _long_name(suffix: str) -> str:
+    return suffix if suffix == "Ref" else f"Fn::{suffix}"
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+class UnknownParameterError(Exception):
+    """A value was given for a parameter that the template does not declare."""
+
+
+class Template:
+    """template.yaml with its parameters filled in; every resource's local name is its logical id."""
+
+    def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> None:
+        declared = document.get("Parameters", {})
+        if unknown := set(parameters or {}) - set(declared):
+            raise UnknownParameterError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+        self._resources: Mapping[str, Any] = document["Resources"]
+        self._globals: Mapping[str, Any] = document.get("Globals", {}).get("Function", {})
+        self._references = {name: name for name in self._resources}
+        self._references |= {"AWS::StackName": STACK_NAME}
+        self._references |= {name: str(parameter["Default"]) for name, parameter in declared.items()}
+        self._references |= parameters or {}
+
+    @classmethod
+    def load(cls, path: Path = PATH, parameters: Mapping[str, str] | None = None) -> "Template":
+        # A SafeLoader, with tags that only make dicts.
+        return cls(yaml.load(path.read_text(encoding="utf-8"), _Loader), parameters)  # noqa: S506
+
+    def functions(self) -> list[Function]:
+        return [self._function(name) for name, _ in self._of_type("AWS::Serverless::Function")]
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(properties["Method"].upper(), properties["Path"], function)
+            for function, properties in self._events("HttpApi")
+        ]
+
+    def queue_triggers(self) -> list[QueueTrigger]:
+        return [
+            QueueTrigger(
+                queue=properties["Queue"]["Fn::GetAtt"][0],
+                function=function,
+                batch_size=properties["BatchSize"],
+                reports_item_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
+            )
+            for function, properties in self._events("SQS")
+        ]
+
+    def tables(self) -> list[Table]:
+        return [_table(name, properties) for name, properties in self._of_type("AWS::DynamoDB::Table")]
+
+    def queues(self) -> list[Queue]:
+        """Dead-letter queues come before those that name them."""
+        queues = [
+            Queue(name, {key: _attribute(_resolve(value, self._references)) for key, value in properties.items()})
+            for name, properties in self._of_type("AWS::SQS::Queue")
+        ]
+        return sorted(queues, key=lambda queue: "RedrivePolicy" in queue.attributes)
+
+    def secrets(self) -> list[str]:
+        return [name for name, _ in self._of_type("AWS::SecretsManager::Secret")]
+
+    def environment(self, function: str, queue_base_url: str) -> dict[str, str]:
+        """The function's variables: parameters filled in, tables and secret by name, queues by URL."""
+        queue_urls = {queue.name: queue_url(queue_base_url, queue.name) for queue in self.queues()}
+        references = self._references | queue_urls
+        variables = _variables(self._globals) | _variables(self._resources[function]["Properties"])
+        return {name: str(_resolve(value, references)) for name, value in variables.items() if value != NO_VALUE}
+
+    def _of_type(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for name, resource in self._resources.items():
+            if resource["Type"] == kind:
+                yield name, resource["Properties"]
+
+    def _events(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for function, properties in self._of_type("AWS::Serverless::Function"):
+            for event in properties.get("Events", {}).values():
+                if event["Type"] == kind:
+                    yield function, event["Properties"]
+
+    def _function(self, name: str) -> Function:
+        properties = {**self._globals, **self._resources[name]["Properties"]}
+        module, handler = properties["Handler"].rsplit(".", 1)
+        folder = properties["CodeUri"].strip("/").replace("/", ".")
+        return Function(name, f"{folder}.{module}", handler, properties["Timeout"], properties["MemorySize"])
+
+
+def queue_arn(name: str) -> str:
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+
+def queue_url(base_url: str, name: str) -> str:
+    return f"{base_url}/{ACCOUNT}/{name}"
+
+
+def _variables(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(properties.get("Environment", {}).get("Variables", {}))
+
+
+def _resolve(value: Any, references: Mapping[str, str]) -> Any:  # noqa: ANN401  # whatever YAML holds
+    match value:
+        case {"Ref": str(name)}:
+            return references[name]
+        case {"Fn::GetAtt": [str(name), "Arn"]}:
+            return queue_arn(name)
+        case dict():
+            return {key: _resolve(item, references) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _attribute(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _table(name: str, properties: Mapping[str, Any]) -> Table:
+    definition = {
+        "TableName": name,
+        "SSESpecification": {"Enabled": properties["SSESpecification"]["SSEEnabled"]},
+        **{key: properties[key] for key in ("BillingMode", "AttributeDefinitions", "KeySchema")},
+        "GlobalSecondaryIndexes": properties["GlobalSecondaryIndexes"],
+    }
+    return Table(name, definition, properties["TimeToLiveSpecification"])

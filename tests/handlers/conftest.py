@@ -1,0 +1,154 @@
+"""Both functions as Lambda calls them, on moto and a fake MSG91; and what they print."""
+
+import base64
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import boto3
+import pytest
+
+from functions.delivery_reports import app as delivery_reports
+from functions.segment_ingest import app as segment_ingest
+from sandbox.template import PATH
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from tests.conftest import FakeMsg91, UnreliableDynamoDb
+
+type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+type Event = dict[str, Any]
+
+EVENTS: Final = PATH.parent / "events"
+BEARER: Final = {"authorization": "Bearer sandbox-segment-token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the functions look at of Lambda's context."""
+
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:ap-south-1:123456789012:function:function"
+    aws_request_id: str = "aws-request-1"
+    started: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(29_000 - (time.monotonic() - self.started) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the API."""
+
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Endpoint:
+    """A function behind API Gateway."""
+
+    def __init__(self, handler: Handler, sample: str, **standard: Any) -> None:  # noqa: ANN401 - members of an event
+        self._handler = handler
+        self._sample: Event = json.loads((EVENTS / sample).read_text(encoding="utf-8")) | standard
+
+    def invoke(self, event: Event) -> dict[str, Any]:
+        """Call the handler; its event and its answer travel as JSON."""
+        answer = self._handler(json.loads(json.dumps(event)), cast("LambdaContext", Context()))
+        return cast("dict[str, Any]", json.loads(json.dumps(answer)))
+
+    def call(self, event: Event) -> Answer:
+        answer = self.invoke(event)
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+    def __call__(
+        self,
+        body: object,
+        headers: dict[str, str] | None = None,
+        *,
+        token: str | None = None,
+        in_path: str | None = None,
+    ) -> Answer:
+        """Post a body: bytes in base64 as API Gateway hands binary over, text as it is, anything else as JSON."""
+        text = body if isinstance(body, str) else json.dumps(body) if not isinstance(body, bytes) else None
+        event = self._sample | {
+            "body": base64.b64encode(cast("bytes", body)).decode() if text is None else text,
+            "isBase64Encoded": text is None,
+        }
+        if headers is not None:
+            event["headers"] = headers
+        if token is not None:
+            event |= {"rawQueryString": f"token={token}", "queryStringParameters": {"token": token}}
+        if in_path is not None:
+            event["pathParameters"] = {"token": in_path}
+        return self.call(event)
+
+
+class Output:
+    """What the functions printed: log lines and metrics (EMF), each a JSON object in a line."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._text = ""
+
+    @property
+    def text(self) -> str:
+        captured = self._capsys.readouterr()
+        self._text += captured.out + captured.err
+        return self._text
+
+    def metrics(self, name: str) -> list[dict[str, Any]]:
+        """Return the EMF objects that hold a metric of that name."""
+        lines = [json.loads(line) for line in self.text.splitlines()]
+        return [line for line in lines if "_aws" in line and name in line]
+
+    def logs(self) -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, self.text.splitlines()) if "_aws" not in line]
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Output:
+    # The logger keeps the standard output of its import, which pytest has replaced since.
+    monkeypatch.setattr(segment_ingest.logger.registered_handler, "stream", _StandardOutput())
+    return Output(capsys)
+
+
+class _StandardOutput:
+    """Wherever it leads when something is written."""
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+@pytest.fixture
+def _one_session(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boto3.session.Session", lambda: session)
+
+
+@pytest.fixture
+def ingest(
+    dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", monkeypatch: pytest.MonkeyPatch, _one_session: None
+) -> Iterator[Endpoint]:
+    """POST /segment, with the token unless headers are given."""
+    monkeypatch.setattr(segment_ingest, "dynamodb_client", lambda: dynamodb)
+    monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
+    segment_ingest.wiring.cache_clear()
+    yield Endpoint(segment_ingest.lambda_handler, "track.json", headers=BEARER)
+    segment_ingest.wiring.cache_clear()
+
+
+@pytest.fixture
+def report(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one_session: None) -> Iterator[Endpoint]:
+    """POST /msg91/reports/{token}, with the token unless another is given."""
+    monkeypatch.setattr(delivery_reports, "dynamodb_client", lambda: dynamodb)
+    delivery_reports.wiring.cache_clear()
+    yield Endpoint(delivery_reports.lambda_handler, "report_v3.json")
+    delivery_reports.wiring.cache_clear()

@@ -1,0 +1,137 @@
+"""Each metric of the contract, as CloudWatch reads it from a function's output."""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.handlers.conftest import Endpoint, Output
+
+PHONE: Final = "919800000001"
+REPORT: Final = {"requestId": "r1", "number": PHONE, "status": "1", "date": "2099-01-02 08:35:00"}
+
+
+def _sum(output: "Output", name: str) -> float:
+    return sum(sum(emf[name]) for emf in output.metrics(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "prepare"),
+    [
+        ("SmsAccepted", lambda _: None),
+        ("SmsRejected", lambda msg91: msg91.refuses("203")),
+        ("SmsHeld", lambda msg91: msg91.refuses("301")),
+        ("SmsRetry", lambda msg91: msg91.refuses("601")),
+        ("SmsUnknown", lambda msg91: msg91.breaks_off(httpx.ReadTimeout("silent"))),
+    ],
+)
+def test_an_outcome_is_counted(
+    name: str,
+    prepare: "Callable[[FakeMsg91], None]",
+    ingest: "Endpoint",
+    msg91: "FakeMsg91",
+    track: "Track",
+    output: "Output",
+) -> None:
+    prepare(msg91)
+    ingest(track(PHONE))
+    assert _sum(output, name) == 1
+
+
+def test_what_is_not_sent_is_counted(ingest: "Endpoint", track: "Track", output: "Output") -> None:
+    ingest([track(PHONE), track(PHONE), track("12345", "m2"), track("12345", "m3"), *[{"type": "group"}] * 3])
+    counts = {name: _sum(output, name) for name in ("SmsDuplicate", "SmsInvalid", "SmsSkipped")}
+    assert counts == {"SmsDuplicate": 1, "SmsInvalid": 2, "SmsSkipped": 3}
+
+
+def test_an_event_in_flight_is_counted_as_one_to_retry(
+    ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
+) -> None:
+    msg91.meanwhile = lambda: ingest(track(PHONE))
+    ingest(track(PHONE))
+    assert _sum(output, "SmsRetry") == 1
+
+
+def test_what_becomes_of_reports_is_counted(report: "Endpoint", output: "Output") -> None:
+    for body in (REPORT, REPORT, "unreadable"):
+        report(body)
+    names = ("ReportStored", "ReportDuplicate", "ReportUnmatched", "ReportQuarantined")
+    assert [_sum(output, name) for name in names] == [1, 1, 1, 1]
+
+
+@pytest.fixture
+def sent(ingest: "Endpoint", track: "Track") -> str:
+    """The key of an SMS that was accepted."""
+    crqid: str = ingest(track(PHONE)).body["results"][0]["crqid"]
+    return crqid
+
+
+def test_a_conflict_is_counted(sent: str, report: "Endpoint", output: "Output") -> None:
+    for status in ("2", "1"):
+        report(REPORT | {"CRQID": sent, "status": status})
+    assert _sum(output, "ReportConflict") == 1
+
+
+def test_the_latency_of_a_delivery_is_measured_in_seconds(
+    sent: str, report: "Endpoint", aws: "Aws", output: "Output"
+) -> None:
+    aws.dynamodb.update_item(
+        TableName="MessagesTable",
+        Key={"crqid": {"S": sent}},
+        UpdateExpression="SET settled_at = :accepted",
+        ExpressionAttributeValues={":accepted": {"S": "2099-01-02T03:04:05.500Z"}},
+    )
+    report(REPORT | {"CRQID": sent})
+    (emf,) = output.metrics("DeliveryLatency")
+    (definition,) = (
+        metric for metric in emf["_aws"]["CloudWatchMetrics"][0]["Metrics"] if metric["Name"] == "DeliveryLatency"
+    )
+    assert (emf["DeliveryLatency"], definition["Unit"]) == ([54.5], "Seconds")
+
+
+def test_each_delivery_status_is_a_metric_by_its_dimension(report: "Endpoint", output: "Output") -> None:
+    report([REPORT | {"status": status} for status in ("1", "2", "17")] + [REPORT | {"number": "919800000002"}])
+    emfs = output.metrics("DeliveryStatus")
+    assert {emf["status"]: sum(emf["DeliveryStatus"]) for emf in emfs} == {"delivered": 2, "failed": 1, "blocked": 1}
+    assert all("status" in _dimensions(emf) for emf in emfs)
+
+
+def test_other_metrics_have_no_such_dimension(report: "Endpoint", output: "Output") -> None:
+    report([REPORT, REPORT | {"status": "2"}])
+    assert [_dimensions(emf) for emf in output.metrics("ReportStored")] == [{"service"}]
+
+
+def test_the_metrics_of_a_redriven_body_are_counted(
+    report: "Endpoint", dynamodb: "UnreliableDynamoDb", aws: "Aws", output: "Output"
+) -> None:
+    dynamodb.refuses_everything()
+    report(REPORT)
+    dynamodb.recovers()
+    (event,) = aws.queued("ReportsRedriveQueue")
+    report.invoke(event)
+    assert _sum(output, "ReportStored") == 1
+
+
+def test_metrics_are_in_the_contracts_namespace(
+    ingest: "Endpoint", report: "Endpoint", track: "Track", output: "Output"
+) -> None:
+    ingest(track(PHONE))
+    report(REPORT)
+    emfs = [emf for name in ("SmsAccepted", "ReportStored", "DeliveryStatus") for emf in output.metrics(name)]
+    assert [emf["_aws"]["CloudWatchMetrics"][0]["Namespace"] for emf in emfs] == ["SegmentMsg91"] * 3
+
+
+@pytest.mark.parametrize("body", ["not JSON", json.dumps([])])
+def test_a_request_without_an_event_counts_nothing(body: str, ingest: "Endpoint", output: "Output") -> None:
+    ingest(body)
+    assert "CloudWatchMetrics" not in output.text
+
+
+def _dimensions(emf: dict[str, Any]) -> set[str]:
+    (dimensions,) = emf["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    return set(dimensions)

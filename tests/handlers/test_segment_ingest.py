@@ -1,0 +1,290 @@
+"""POST /segment: who is let in, and what is answered."""
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from segment_msg91.api_gateway import LARGEST_BODY_BYTES
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.handlers.conftest import Endpoint
+
+PHONE: Final = "919800000001"
+OTHER_PHONE: Final = "919800000002"
+SHARED_SECRET: Final = "sandbox-shared-secret"
+
+
+def _signature(body: str) -> dict[str, str]:
+    return {"x-signature": hmac.new(SHARED_SECRET.encode(), body.encode(), hashlib.sha1).hexdigest()}
+
+
+@pytest.fixture
+def event(track: "Track") -> dict[str, Any]:
+    return track(PHONE)
+
+
+def test_an_accepted_event_is_answered_with_its_ids(
+    ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
+) -> None:
+    answer = ingest(event)
+    (sms,) = msg91.sent
+    assert answer.status == 200
+    assert answer.body["results"] == [
+        {"messageId": "message-1", "status": "accepted", "requestId": sms.request_id, "crqid": sms.crqid}
+    ]
+
+
+def test_a_rejected_event_is_answered_400_with_msg91s_words(
+    ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
+) -> None:
+    msg91.refuses("203", "Invalid sender ID")
+    answer = ingest(event)
+    assert (answer.status, "Invalid sender ID" in answer.body["message"]) == (400, True)
+    assert answer.body["results"][0]["status"] == "rejected"
+
+
+def test_an_invalid_event_is_answered_400_with_the_field(ingest: "Endpoint", track: "Track") -> None:
+    answer = ingest(track("12345"))
+    (result,) = answer.body["results"]
+    assert (answer.status, result["status"]) == (400, "invalid")
+    assert answer.body["message"] == result["reason"]
+    assert result["reason"].startswith("properties.phone: ")
+
+
+def test_a_skipped_event_is_answered_200_with_the_reason(ingest: "Endpoint") -> None:
+    answer = ingest({"type": "identify", "messageId": "message-1", "traits": {"phone": PHONE}})
+    assert answer.status == 200
+    assert answer.body["results"] == [{"messageId": "message-1", "status": "skipped", "reason": answer.body["message"]}]
+
+
+def test_a_repeated_event_is_answered_200_as_a_duplicate(ingest: "Endpoint", event: dict[str, Any]) -> None:
+    (first,) = ingest(event).body["results"]
+    answer = ingest(event)
+    (second,) = answer.body["results"]
+    assert (answer.status, second["status"], second["requestId"]) == (200, "duplicate", first["requestId"])
+
+
+def test_an_event_without_a_message_id_has_none_in_its_result(ingest: "Endpoint", track: "Track") -> None:
+    assert ingest(track(PHONE, message_id=None)).body["results"][0]["messageId"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ('{"msg":"418","msgType":"error"}', 503, "held"),
+        ('{"type":"error","message":"no database","code":"001"}', 503, "retry"),
+        ("", 200, "unknown"),
+    ],
+    ids=["held", "retry", "unknown"],
+)
+def test_an_outcome_is_answered_by_its_status(
+    body: str, status: int, told: str, ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
+) -> None:
+    msg91.answers(body)
+    answer = ingest(event)
+    assert (answer.status, answer.body["results"][0]["status"]) == (status, told)
+
+
+def test_msg91s_throttling_is_passed_on(ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91") -> None:
+    msg91.answers("", 429)
+    answer = ingest(event)
+    assert (answer.status, "retry-after" in answer.headers) == (429, True)
+
+
+def test_an_event_is_in_flight_while_it_is_being_sent(
+    ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
+) -> None:
+    meanwhile = []
+    msg91.meanwhile = lambda: meanwhile.append(ingest(event))
+    ingest(event)
+    assert [(one.status, one.body["results"][0]["status"]) for one in meanwhile] == [(503, "in_flight")]
+
+
+def test_a_refusing_database_is_answered_503_and_nothing_is_sent(
+    ingest: "Endpoint", event: dict[str, Any], dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
+) -> None:
+    dynamodb.refuses_everything()
+    answer = ingest(event)
+    assert (answer.status, answer.body["results"][0]["status"], msg91.calls) == (503, "retry", [])
+
+
+def test_a_batch_of_final_outcomes_is_answered_200_in_order(
+    ingest: "Endpoint", track: "Track", msg91: "FakeMsg91"
+) -> None:
+    msg91.refuses_number(OTHER_PHONE, "202")
+    answer = ingest([track("12345", "m1"), track(PHONE, "m2"), track(OTHER_PHONE, "m3"), {"type": "group"}])
+    told = [(result["messageId"], result["status"]) for result in answer.body["results"]]
+    assert answer.status == 200
+    assert told == [("m1", "invalid"), ("m2", "accepted"), ("m3", "rejected"), (None, "skipped")]
+
+
+def test_a_batch_with_an_event_to_deliver_again_is_answered_503(
+    ingest: "Endpoint", track: "Track", msg91: "FakeMsg91"
+) -> None:
+    msg91.refuses("301")
+    assert ingest([track(PHONE, "m1"), track("12345", "m2")]).status == 503
+
+
+def test_an_extensible_batch_is_unwrapped(ingest: "Endpoint", track: "Track", msg91: "FakeMsg91") -> None:
+    answer = ingest([{"json": track(PHONE, "m1")}, {"json": track(OTHER_PHONE, "m2")}])
+    assert (answer.status, len(msg91.sent)) == (200, 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "not JSON", "[]", "null", "17", '"text"', '{"type":', "{} {}", '{"a":NaN}', b"\xff\xfe", "[" * 100_000],
+    ids=lambda body: str(body)[:12] or "empty",
+)
+def test_a_body_that_holds_no_event_is_answered_400(body: object, ingest: "Endpoint", aws: "Aws") -> None:
+    answer = ingest(body)
+    assert (answer.status, bool(answer.body["message"]), aws.messages()) == (400, True, [])
+
+
+def test_a_body_over_5_mb_is_answered_413(ingest: "Endpoint", track: "Track", aws: "Aws") -> None:
+    answer = ingest(track(PHONE, message="x" * LARGEST_BODY_BYTES))
+    assert (answer.status, bool(answer.body["message"]), aws.messages()) == (413, True, [])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer sandbox-segment-token"},
+        {"Authorization": "bearer sandbox-segment-token"},
+        {"authorization": "Basic c2FuZGJveC1zZWdtZW50LXRva2VuOg=="},
+        {"authorization": "Basic c2FuZGJveC1tc2c5MS1hdXRoa2V5Og=="},
+    ],
+    ids=["bearer", "bearer in another casing", "basic with the token", "basic with the authkey"],
+)
+def test_a_valid_token_is_let_in(headers: dict[str, str], ingest: "Endpoint", event: dict[str, Any]) -> None:
+    assert ingest(event, headers).status == 200
+
+
+def test_a_valid_token_in_the_query_is_let_in(ingest: "Endpoint", event: dict[str, Any]) -> None:
+    assert ingest(event, {}, token="sandbox-segment-token").status == 200
+
+
+def test_a_signature_over_the_whole_body_is_let_in(ingest: "Endpoint", event: dict[str, Any]) -> None:
+    body = json.dumps(event)
+    assert ingest(body, _signature(body)).status == 200
+
+
+def test_a_signed_body_in_base64_is_let_in(ingest: "Endpoint", event: dict[str, Any]) -> None:
+    body = json.dumps(event)
+    assert ingest(body.encode(), _signature(body)).status == 200
+
+
+def test_a_batch_signed_on_its_first_event_needs_the_token(ingest: "Endpoint", track: "Track") -> None:
+    first = json.dumps(track(PHONE))
+    body = f"[{first},{json.dumps(track(OTHER_PHONE, 'forged'))}]"
+    assert ingest(body, _signature(first)).status == 401
+    assert ingest(body, _signature(first) | {"authorization": "Bearer sandbox-segment-token"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer "},
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Bearer sandbox-report-token"},
+        {"authorization": "Basic !"},
+        {"authorization": "Basic Og=="},
+        {"x-signature": ""},
+        {"x-signature": "0" * 40},
+        {"x-signature": "0" * 40, "authorization": "Bearer sandbox-segment-token"},
+        {"authorization": "Bearer \udcff"},
+    ],
+    ids=str,
+)
+def test_nobody_else_is_let_in_and_nothing_is_read_further(
+    headers: dict[str, str],
+    ingest: "Endpoint",
+    event: dict[str, Any],
+    aws: "Aws",
+    msg91: "FakeMsg91",
+    dynamodb: "UnreliableDynamoDb",
+) -> None:
+    answer = ingest(event, headers)
+    assert (answer.status, bool(answer.body["message"]), "results" in answer.body) == (401, True, False)
+    assert (aws.messages(), msg91.calls, dynamodb.calls) == ([], [], [])
+
+
+@pytest.mark.parametrize("body", ["not JSON", "x" * (LARGEST_BODY_BYTES + 1)], ids=["malformed", "too large"])
+def test_an_unauthenticated_body_is_refused_before_it_is_looked_at(body: str, ingest: "Endpoint") -> None:
+    assert ingest(body, {}).status == 401
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["{}", '{"segment_token": "", "segment_shared_secret": "", "msg91_authkey": ""}', '{"segment_token": [null, ""]}'],
+)
+@pytest.mark.parametrize("headers", [{"authorization": "Bearer "}, {"authorization": "Basic Og=="}, {}], ids=str)
+def test_an_empty_secret_lets_nobody_in(
+    secret: str, headers: dict[str, str], ingest: "Endpoint", event: dict[str, Any], aws: "Aws"
+) -> None:
+    aws.set_secret(secret)
+    assert ingest(event, headers).status == 401
+
+
+def test_a_signature_made_with_an_empty_secret_is_refused(
+    ingest: "Endpoint", event: dict[str, Any], aws: "Aws"
+) -> None:
+    aws.set_secret('{"segment_shared_secret": "", "segment_token": "sandbox-segment-token"}')
+    body = json.dumps(event)
+    signature = hmac.new(b"", body.encode(), hashlib.sha1).hexdigest()
+    assert ingest(body, {"x-signature": signature}).status == 401
+
+
+def test_both_tokens_are_let_in_while_one_replaces_the_other(
+    ingest: "Endpoint", event: dict[str, Any], aws: "Aws"
+) -> None:
+    aws.set_secret('{"segment_token": ["new", "old"], "msg91_authkey": "authkey"}')
+    assert [ingest(event, {"authorization": f"Bearer {token}"}).status for token in ("new", "old")] == [200, 200]
+
+
+@pytest.mark.parametrize("secret", [None, "not JSON", "[]", '"text"', "null"], ids=str)
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-segment-token"}], ids=str)
+def test_a_secret_that_cannot_be_read_lets_nobody_in_for_now(
+    secret: str | None,
+    headers: dict[str, str],
+    ingest: "Endpoint",
+    event: dict[str, Any],
+    aws: "Aws",
+    dynamodb: "UnreliableDynamoDb",
+) -> None:
+    aws.set_secret(secret)
+    answer = ingest(event, headers)
+    assert (answer.status, bool(answer.body["message"]), dynamodb.calls) == (503, True, [])
+
+
+def test_a_missing_authkey_holds_events_until_the_customer_adds_it(
+    ingest: "Endpoint", event: dict[str, Any], aws: "Aws", msg91: "FakeMsg91"
+) -> None:
+    aws.set_secret('{"segment_token": "sandbox-segment-token"}')
+    answer = ingest(event)
+    assert (answer.status, answer.body["results"][0]["status"], msg91.calls) == (503, "held", [])
+
+
+def test_the_authkey_goes_to_msg91_in_its_header_only(
+    ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
+) -> None:
+    ingest(event)
+    (request,) = msg91.requests
+    assert request.headers["authkey"] == "sandbox-msg91-authkey"
+    assert "sandbox-msg91-authkey" not in f"{request.url} {request.content.decode()}"
+
+
+@pytest.mark.parametrize("body", ['{"type":"group"}', "not JSON", "[]"], ids=["skipped", "malformed", "no event"])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-segment-token"}], ids=["401", "let in"])
+def test_every_answer_is_json_with_one_line_for_a_person(
+    body: str, headers: dict[str, str], ingest: "Endpoint"
+) -> None:
+    answer = ingest(body, headers)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.body["message"].strip()
+    assert "\n" not in answer.body["message"]

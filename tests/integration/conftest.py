@@ -1,0 +1,59 @@
+"""The use cases and the store on the tables in moto, with a fake MSG91 and a clock that tests set."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from segment_msg91.reporting import Reporter
+from segment_msg91.sending import Result, Sender
+from segment_msg91.settings import IngestSettings, ReportSettings
+from segment_msg91.store.messages import Messages
+from segment_msg91.store.queues import Queue
+from segment_msg91.store.reports import Reports
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, Clock, FakeMsg91, UnreliableDynamoDb
+
+type Send = Callable[..., list[Result]]
+
+RETENTION: Final = timedelta(days=400)
+
+
+@pytest.fixture
+def messages(dynamodb: "UnreliableDynamoDb") -> Messages:
+    return Messages(dynamodb.client, "MessagesTable", RETENTION)
+
+
+@pytest.fixture
+def reports(dynamodb: "UnreliableDynamoDb") -> Reports:
+    return Reports(dynamodb.client, "ReportsTable", RETENTION)
+
+
+@pytest.fixture
+def send(messages: Messages, msg91: "FakeMsg91", clock: "Clock") -> Send:
+    """Deliver events to a Sender, whose settings are the template's but for those named."""
+
+    def deliver(*events: Any, seconds: float = 29, authkey: str = "authkey", **settings: Any) -> list[Result]:  # noqa: ANN401 - any JSON, any setting
+        sender = Sender(replace(IngestSettings.load(), **settings), messages, msg91.client(), clock)
+        return sender.send(events, authkey, clock() + timedelta(seconds=seconds))
+
+    return deliver
+
+
+@pytest.fixture
+def redrive(aws: "Aws") -> Queue:
+    return Queue(aws.sqs, ReportSettings.load().redrive_queue_url)
+
+
+@pytest.fixture
+def quarantine(aws: "Aws") -> Queue:
+    return Queue(aws.sqs, ReportSettings.load().quarantine_queue_url)
+
+
+@pytest.fixture
+def reporter(messages: Messages, reports: Reports, redrive: Queue, quarantine: Queue, clock: "Clock") -> Reporter:
+    zone = ReportSettings.load().msg91_zone
+    return Reporter(messages, reports, redrive=redrive, quarantine=quarantine, zone=zone, clock=clock)

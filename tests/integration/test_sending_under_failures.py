@@ -1,0 +1,260 @@
+"""Never twice and never lost, when DynamoDB refuses, answers get lost, and senders are stopped or overtaken."""
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.integration.conftest import Send
+
+type Prepare = Callable[["FakeMsg91", "UnreliableDynamoDb"], object]
+type DeliverThrough = Callable[[list[tuple[str, int]]], tuple[str, int]]
+
+PHONE: Final = "919800000001"
+HOUR: Final = timedelta(hours=1)
+
+
+class KilledError(BaseException):
+    """Lambda ends the function: nothing after this is done."""
+
+
+@pytest.fixture(params=["alone", "in a batch"])
+def events(request: pytest.FixtureRequest, track: "Track") -> list[dict[str, Any]]:
+    """An event alone, or two in one request: they take different calls to DynamoDB."""
+    batch = [track(PHONE), track("919800000002", "message-2")]
+    return batch[:1] if request.param == "alone" else batch
+
+
+@pytest.fixture
+def write(events: list[dict[str, Any]]) -> str:
+    """The call to DynamoDB that claims and settles these events."""
+    return "update_item" if len(events) == 1 else "transact_write_items"
+
+
+def _statuses(results: Any) -> set[str]:  # noqa: ANN401 - Results
+    return {str(result.status) for result in results}
+
+
+def test_nothing_is_sent_while_dynamodb_refuses(
+    events: list[dict[str, Any]], send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
+) -> None:
+    dynamodb.refuses_everything("ThrottlingException")
+    results = send(*events)
+    assert {result.http_status for result in results} == {503}
+    assert msg91.calls == []
+
+
+def test_the_next_delivery_sends_what_dynamodb_refused(
+    events: list[dict[str, Any]], send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
+) -> None:
+    dynamodb.refuses_everything("ThrottlingException")
+    send(*events)
+    dynamodb.recovers()
+    assert _statuses(send(*events)) == {"accepted"}
+    assert len(msg91.sent) == len(events)
+
+
+def test_a_claim_that_the_sdk_repeats_is_recognised_as_our_own(
+    events: list[dict[str, Any]], write: str, send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
+) -> None:
+    dynamodb.repeats(write)
+    assert _statuses(send(*events)) == {"accepted"}
+    assert len(msg91.sent) == len(events)
+
+
+def test_nothing_is_sent_on_a_claim_whose_answer_never_came(
+    events: list[dict[str, Any]], write: str, send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
+) -> None:
+    dynamodb.loses_answer(write)
+    results = send(*events)
+    assert ({result.http_status for result in results}, msg91.calls) == ({503}, [])
+
+
+def test_a_claim_whose_answer_never_came_leaves_the_event_to_the_next_delivery(
+    events: list[dict[str, Any]], write: str, send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
+) -> None:
+    dynamodb.loses_answer(write)
+    send(*events)
+    assert _statuses(send(*events)) == {"accepted"}
+    assert len(msg91.sent) == len(events)
+
+
+def test_a_lookup_that_fails_costs_a_batch_nothing(
+    send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", track: "Track"
+) -> None:
+    send(track(PHONE))
+    dynamodb.refuses("batch_get_item")
+    first, second = send(track(PHONE), track("919800000002", "message-2"))
+    assert (first.status, second.status, len(msg91.sent)) == ("duplicate", "accepted", 2)
+
+
+def test_an_event_that_another_claims_after_the_lookup_is_not_sent_twice(
+    send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", track: "Track"
+) -> None:
+    dynamodb.interrupts("transact_write_items", lambda: send(track(PHONE)))
+    first, second = send(track(PHONE), track("919800000002", "message-2"))
+    assert (first.status, second.status, len(msg91.sent)) == ("duplicate", "accepted", 2)
+
+
+def test_a_settle_that_cannot_be_written_does_not_change_the_answer(
+    events: list[dict[str, Any]], write: str, send: "Send", dynamodb: "UnreliableDynamoDb"
+) -> None:
+    dynamodb.passes(write).refuses(write)
+    results = send(*events)
+    assert {(result.status, result.request_id is None) for result in results} == {("accepted", False)}
+
+
+def test_an_event_whose_settle_could_not_be_written_is_not_sent_again(
+    events: list[dict[str, Any]],
+    write: str,
+    send: "Send",
+    dynamodb: "UnreliableDynamoDb",
+    msg91: "FakeMsg91",
+    clock: "Clock",
+) -> None:
+    dynamodb.passes(write).refuses(write)
+    send(*events)
+    clock.advance(hours=1)
+    assert _statuses(send(*events)) == {"unknown"}
+    assert len(msg91.sent) == len(events)
+
+
+def test_a_settle_that_the_sdk_repeats_is_written(
+    events: list[dict[str, Any]], write: str, send: "Send", dynamodb: "UnreliableDynamoDb", aws: "Aws"
+) -> None:
+    dynamodb.passes(write).repeats(write)
+    send(*events)
+    assert {message["send_state"] for message in aws.messages()} == {"accepted"}
+
+
+def test_a_settle_that_a_report_gets_in_the_way_of_is_tried_again(
+    send: "Send", dynamodb: "UnreliableDynamoDb", aws: "Aws", track: "Track"
+) -> None:
+    dynamodb.passes("transact_write_items").conflicts()
+    send(track(PHONE), track("919800000002", "message-2"))
+    assert {message["send_state"] for message in aws.messages()} == {"accepted"}
+
+
+def test_a_batch_that_always_conflicts_is_left_to_the_next_delivery(
+    send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", track: "Track"
+) -> None:
+    for _ in range(10):
+        dynamodb.conflicts()
+    results = send(track(PHONE), track("919800000002", "message-2"))
+    assert ({result.http_status for result in results}, msg91.calls) == ({503}, [])
+
+
+def test_a_sender_that_was_overtaken_cannot_write_over_the_new_claims_outcome(
+    events: list[dict[str, Any]], send: "Send", msg91: "FakeMsg91", clock: "Clock", aws: "Aws"
+) -> None:
+    def overtake() -> None:
+        clock.advance(hours=2)
+        send(*events, resend_unknown_after=HOUR)
+
+    msg91.meanwhile = overtake
+    msg91.refuses("601")  # heard too late, by the sender that was overtaken
+    send(*events)
+    assert {(message["send_state"], message["attempts"]) for message in aws.messages()} == {("accepted", 2)}
+
+
+def test_a_late_sender_settles_what_was_given_up_for_unknown(
+    send: "Send", msg91: "FakeMsg91", clock: "Clock", aws: "Aws", track: "Track"
+) -> None:
+    def give_up() -> None:
+        clock.advance(minutes=1)
+        send(track(PHONE))
+
+    msg91.meanwhile = give_up
+    send(track(PHONE))
+    assert [message["send_state"] for message in aws.messages()] == ["accepted"]
+
+
+def test_an_event_is_answered_unknown_even_when_that_cannot_be_written(
+    send: "Send", msg91: "FakeMsg91", dynamodb: "UnreliableDynamoDb", clock: "Clock", track: "Track"
+) -> None:
+    msg91.breaks_off(KilledError())
+    with pytest.raises(KilledError):
+        send(track(PHONE))
+    clock.advance(minutes=1)
+    dynamodb.passes("update_item").refuses("update_item")
+    (result,) = send(track(PHONE))
+    assert (result.status, result.http_status) == ("unknown", 200)
+
+
+CLEAR: Final[dict[str, Prepare]] = {
+    "held": lambda msg91, _: msg91.refuses("301"),
+    "retryable": lambda msg91, _: msg91.refuses("601"),
+    "throttled": lambda msg91, _: msg91.answers("", 429),
+    "refused connection": lambda msg91, _: msg91.breaks_off(httpx.ConnectError("refused")),
+    "claim refused": lambda _, dynamodb: dynamodb.refuses("update_item"),
+    "claim lost": lambda _, dynamodb: dynamodb.loses_answer("update_item"),
+}
+"""Nothing is sent, and we know it."""
+DOUBTFUL: Final[dict[str, Prepare]] = {
+    "silent": lambda msg91, _: msg91.breaks_off(httpx.ReadTimeout("silent"), sends=True),
+    "reset": lambda msg91, _: msg91.breaks_off(httpx.ReadError("reset")),
+    "killed before": lambda msg91, _: msg91.breaks_off(KilledError()),
+    "killed after": lambda msg91, _: msg91.breaks_off(KilledError(), sends=True),
+    "settle refused": lambda _, dynamodb: dynamodb.passes("update_item").refuses("update_item"),
+    "settle lost": lambda _, dynamodb: dynamodb.passes("update_item").loses_answer("update_item"),
+}
+TROUBLES: Final = CLEAR | DOUBTFUL
+PAUSES: Final = st.sampled_from([1, 60])  # seconds: within the lease, and beyond it
+PROPERTY: Final = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def deliver_through(
+    send: "Send", msg91: "FakeMsg91", dynamodb: "UnreliableDynamoDb", clock: "Clock", track: "Track"
+) -> DeliverThrough:
+    """Deliver an event once for each trouble, then without one; return the last status, and how often it was sent."""
+
+    def deliver(troubles: list[tuple[str, int]]) -> tuple[str, int]:
+        event = track(PHONE, str(uuid.uuid4()))
+        msg91.sent.clear()
+        for trouble, seconds in troubles:
+            TROUBLES[trouble](msg91, dynamodb)
+            with suppress(KilledError):
+                send(event)
+            msg91.forgets_answers()
+            dynamodb.recovers()
+            clock.advance(seconds=seconds)
+        clock.advance(minutes=1)
+        (result,) = send(event)
+        return str(result.status), len(msg91.sent)
+
+    return deliver
+
+
+@PROPERTY
+@given(troubles=st.lists(st.tuples(st.sampled_from(sorted(TROUBLES)), PAUSES), max_size=5))
+def test_no_sequence_of_troubles_sends_an_event_twice(
+    troubles: list[tuple[str, int]], deliver_through: DeliverThrough
+) -> None:
+    _, times = deliver_through(troubles)
+    assert times <= 1
+
+
+@PROPERTY
+@given(troubles=st.lists(st.tuples(st.sampled_from(sorted(CLEAR)), PAUSES), max_size=5))
+def test_no_sequence_of_troubles_of_known_outcome_loses_an_event(
+    troubles: list[tuple[str, int]], deliver_through: DeliverThrough
+) -> None:
+    assert deliver_through(troubles) == ("accepted", 1)
+
+
+@PROPERTY
+@given(troubles=st.lists(st.tuples(st.sampled_from(sorted(TROUBLES)), PAUSES), max_size=5))
+def test_an_event_ends_accepted_or_on_record_as_unknown(
+    troubles: list[tuple[str, int]], deliver_through: DeliverThrough
+) -> None:
+    status, times = deliver_through(troubles)
+    assert (status, times) in (("accepted", 1), ("duplicate", 1), ("unknown", 0), ("unknown", 1))

@@ -1,0 +1,92 @@
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.msg91_simulator.reports import WRITERS
+from sandbox.msg91_simulator.server import running_simulator
+
+FREE_PORTS = ("--api-port", "0", "--aws-port", "0", "--msg91-port", "0")
+
+
+def run(log: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sandbox", "--log", str(log), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)  # noqa: S603
+
+
+@pytest.mark.parametrize("version", WRITERS)
+def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
+    ended = run(tmp_path / "log", "--once", "--report-version", version, *FREE_PORTS)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "10 of 10 accepted and delivered." in ended.stdout
+    assert "track Order Shipped             919800000065    accepted    delivered" in ended.stdout
+
+
+def test_a_run_with_events_that_are_not_accepted_fails(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--once", "--parameter", "MaxEventAgeHours=1", *FREE_PORTS)
+
+    assert ended.returncode == 1
+    assert "skipped" in ended.stdout
+
+
+def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = run(tmp_path / "log", "--once", "--api-port", port, "--aws-port", "0", "--msg91-port", "0")
+
+    assert ended.returncode == 2
+    assert f"Port {port} of 127.0.0.1 is in use" in ended.stdout
+    assert "--api-port" in ended.stdout
+
+
+def test_a_real_authkey_without_a_number_sends_nothing_of_its_own(tmp_path: Path) -> None:
+    with running_simulator("test-authkey") as (real, url):
+        ended = run(tmp_path / "log", "--once", *FREE_PORTS, MSG91_AUTHKEY="test-authkey", MSG91_BASE_URL=url)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Nothing is sent yet" in ended.stdout
+    assert real.ledger.entries() == []
+
+
+def test_a_number_without_an_authkey_is_told_what_is_missing(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--once", "--to", "919800000061", *FREE_PORTS)
+
+    assert ended.returncode == 2
+    assert "MSG91_AUTHKEY" in ended.stdout
+
+
+def test_a_real_authkey_and_a_number_send_one_sms_to_it(tmp_path: Path) -> None:
+    with running_simulator("test-authkey") as (real, url):
+        ended = run(
+            tmp_path / "log",
+            *("--once", "--to", "919800000061", "--parameter", "DefaultSenderId=MSGIND", *FREE_PORTS),
+            MSG91_AUTHKEY="test-authkey",
+            MSG91_BASE_URL=url,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "REAL SMS" in ended.stdout
+    assert [entry.sms.number for entry in real.ledger.entries()] == ["919800000061"]
+
+
+def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sandbox", "--log", str(tmp_path / "log"), *FREE_PORTS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={}) as process:  # noqa: S603
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("  curl"):
+                break
+        process.terminate()
+        rest, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert rest.endswith("Stopped.\n")
+
+
+def test_the_magic_numbers_are_listed(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--numbers")
+
+    assert "919800000021  code 301: insufficient balance" in ended.stdout

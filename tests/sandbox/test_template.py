@@ -1,0 +1,100 @@
+import json
+
+import pytest
+
+from sandbox.template import PATH, Function, QueueTrigger, Route, Template, UnknownParameterError
+
+ENVIRONMENT_FOR_SAM_LOCAL = PATH.parent / "sandbox" / "sam-local-env.json"
+AWS_IN_A_CONTAINER = "http://host.docker.internal:3101"
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return Template.load()
+
+
+def test_routes_come_with_their_functions(template: Template) -> None:
+    assert template.routes() == [
+        Route("POST", "/segment", "SegmentIngestFunction"),
+        Route("POST", "/msg91/reports", "DeliveryReportsFunction"),
+        Route("POST", "/msg91/reports/{token}", "DeliveryReportsFunction"),
+    ]
+
+
+def test_a_function_has_the_globals_and_a_module_to_import(template: Template) -> None:
+    assert template.functions()[0] == Function(
+        "SegmentIngestFunction", "functions.segment_ingest.app", "lambda_handler", timeout=29, memory=512
+    )
+
+
+def test_the_redrive_queue_triggers_its_function(template: Template) -> None:
+    assert template.queue_triggers() == [
+        QueueTrigger("ReportsRedriveQueue", "DeliveryReportsFunction", batch_size=1, reports_item_failures=True)
+    ]
+
+
+def test_a_dead_letter_queue_comes_first_and_is_named_by_its_local_arn(template: Template) -> None:
+    quarantine, redrive = template.queues()
+
+    policy = json.loads(redrive.attributes["RedrivePolicy"])
+    assert policy["deadLetterTargetArn"] == f"arn:aws:sqs:ap-south-1:123456789012:{quarantine.name}"
+    assert redrive.attributes["VisibilityTimeout"] == "180"
+
+
+def test_a_table_is_what_create_table_takes(template: Template) -> None:
+    messages, _ = template.tables()
+
+    assert messages.definition["TableName"] == "MessagesTable"
+    assert messages.definition["KeySchema"] == [{"AttributeName": "crqid", "KeyType": "HASH"}]
+    assert [index["IndexName"] for index in messages.definition["GlobalSecondaryIndexes"]] == [
+        "by_request_id",
+        "by_phone",
+    ]
+    assert messages.time_to_live == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_variables_are_filled_in_with_parameters_and_local_resources(template: Template) -> None:
+    variables = template.environment("DeliveryReportsFunction", "http://aws")
+
+    assert variables["MESSAGES_TABLE"] == "MessagesTable"
+    assert variables["REPORTS_REDRIVE_QUEUE_URL"] == "http://aws/123456789012/ReportsRedriveQueue"
+    assert variables["MSG91_UTC_OFFSET"] == "+05:30"
+    assert "DEFAULT_ROUTE" not in variables
+
+
+def test_a_parameter_can_be_given() -> None:
+    template = Template.load(parameters={"DefaultSenderId": "MSGIND"})
+
+    assert template.environment("SegmentIngestFunction", "")["DEFAULT_SENDER_ID"] == "MSGIND"
+
+
+def test_a_parameter_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UnknownParameterError, match=r"DefaultSender$"):
+        Template.load(parameters={"DefaultSender": "MSGIND"})
+
+
+def test_a_variable_without_a_value_is_left_out() -> None:
+    variables = {"A": {"Ref": "AWS::NoValue"}, "B": "b"}
+    function = {"Type": "AWS::Serverless::Function", "Properties": {"Environment": {"Variables": variables}}}
+
+    assert Template({"Resources": {"Function": function}}).environment("Function", "") == {"B": "b"}
+
+
+def test_sam_local_gets_every_variable_that_leads_to_the_sandbox(template: Template) -> None:
+    given = json.loads(ENVIRONMENT_FOR_SAM_LOCAL.read_text(encoding="utf-8"))
+
+    for function in template.functions():
+        local = template.environment(function.name, AWS_IN_A_CONTAINER)
+        places = {"SECRET_ID", "MSG91_BASE_URL", *(name for name in local if name.endswith(("_TABLE", "_QUEUE_URL")))}
+        expected = {name: local[name] for name in places if name in local} | {"AWS_ENDPOINT_URL": AWS_IN_A_CONTAINER}
+        if "MSG91_BASE_URL" in expected:
+            expected["MSG91_BASE_URL"] = "http://host.docker.internal:3102"
+        assert given[function.name] == expected
+
+
+def test_sam_local_is_given_declared_variables_only_because_it_ignores_others() -> None:
+    declared = PATH.read_text(encoding="utf-8")
+    given = json.loads(ENVIRONMENT_FOR_SAM_LOCAL.read_text(encoding="utf-8"))
+
+    names = {name for variables in given.values() for name in variables}
+    assert {name for name in names if f" {name}: " not in declared} == set()
