@@ -1,0 +1,115 @@
+"""What `sam build` makes, under Lambda's real runtime interface, against the local stack over real HTTP."""
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.emulator import emulated
+from sandbox.stack import Options, Stack, running_stack
+
+ROOT = Path(__file__).parent.parent.parent
+ANSWERS = {
+    "batch.json": 200,
+    "extensible_batch.json": 200,
+    "identify.json": 200,
+    "identify_without_sms.json": 200,
+    "invalid_phone.json": 400,
+    "page.json": 200,
+    "report_new.json": 200,
+    "report_unreadable.json": 202,
+    "report_v2.json": 200,
+    "report_v2_plain.json": 200,
+    "report_v2_several_numbers.json": 200,
+    "report_v3.json": 200,
+    "report_v4.json": 200,
+    "screen.json": 200,
+    "track.json": 200,
+    "track_template.json": 200,
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("built")]
+
+
+@pytest.fixture(scope="module", params=["arm64", "x86_64"])
+def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("build")
+    command = ["sam", "build", "--build-dir", str(directory), "--parameter-overrides", f"Architecture={request.param}"]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our command
+    assert built.returncode == 0, built.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    options = Options(log=tmp_path_factory.mktemp("log") / "stack.log", report_delay=0.05)
+    with running_stack(options, partial(emulated, build=build)) as running:
+        yield running
+
+
+def _invoke(stack: Stack, event: dict[str, Any]) -> httpx.Response:
+    """Send one of events/ as the HTTP request that it stands for."""
+    headers = {name: value for name, value in event["headers"].items() if name not in ("content-length", "host")}
+    url = stack.api_url + event["rawPath"]
+    content = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
+    return httpx.post(url, content=content, headers=headers, timeout=30)
+
+
+def test_the_layer_has_the_package_and_leaves_boto3_to_the_runtime(build: Path) -> None:
+    shipped = {path.name for path in (build / "SharedLayer" / "python").iterdir()}
+    assert {"segment_msg91", "httpx", "aws_lambda_powertools"} <= shipped
+    assert not {"boto3", "botocore", "tests", "segment_msg91.egg-info"} & shipped
+
+
+def test_a_function_is_its_handler_and_nothing_else(build: Path) -> None:
+    for name in ("SegmentIngestFunction", "DeliveryReportsFunction"):
+        assert [path.name for path in (build / name).iterdir()] == ["app.py"]
+
+
+def test_every_sample_event_is_answered_as_expected(stack: Stack) -> None:
+    answers = {}
+    for path in sorted((ROOT / "events").glob("*.json")):
+        event = json.loads(path.read_text())
+        if "Records" not in event:
+            answers[path.name] = _invoke(stack, event).status_code
+    assert answers == ANSWERS
+
+
+def test_an_event_becomes_one_sms_and_its_report_finds_it(stack: Stack) -> None:
+    event = {
+        "type": "track",
+        "event": "Order Shipped",
+        "messageId": "built-1",
+        "properties": {"phone": 919800000071, "message": "On its way", "senderID": "MSGIND"},
+    }
+    headers = {"authorization": f"Bearer {stack.secret['segment_token']}"}
+    answers = [httpx.post(stack.segment_url, json=event, headers=headers, timeout=30).json() for _ in range(3)]
+    assert [answer["results"][0]["status"] for answer in answers] == ["accepted", "duplicate", "duplicate"]
+    assert stack.simulator is not None
+    assert len(stack.simulator.ledger.entries("919800000071")) == 1
+    message = _delivered(stack, answers[0]["results"][0]["crqid"])
+    assert message["send_state"] == "accepted"
+    assert message["delivery_code"] == "1"
+
+
+def test_strangers_are_refused_at_both_doors(stack: Stack) -> None:
+    assert httpx.post(stack.segment_url, json={}, timeout=30).status_code == 401
+    assert httpx.post(f"{stack.api_url}/msg91/reports/wrong", json={}, timeout=30).status_code == 401
+
+
+def _delivered(stack: Stack, crqid: str) -> dict[str, Any]:
+    """Wait for the message's report, ten seconds at most."""
+    item: dict[str, Any] = {}
+    deadline = time.monotonic() + 10
+    while item.get("delivery_status") != "delivered" and time.monotonic() < deadline:
+        item = stack.messages.get_item(Key={"crqid": crqid}, ConsistentRead=True)["Item"]
+        time.sleep(0.05)
+    assert item["delivery_status"] == "delivered"
+    return item
