@@ -1,0 +1,110 @@
+"""The README's tables say what the code does, its paths exist, and its commands are the Makefile's."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from functions.segment_ingest.app import METRIC_OF
+from sandbox.msg91_simulator.numbers import NUMBERS
+from segment_msg91.mapping import PARAMETERS
+from segment_msg91.sending import HTTP_STATUS
+from segment_msg91.statuses import API_ERRORS, RANK, REPORT_CODES, REPORT_TEXTS, WITHOUT_REPORT
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _table(heading: str) -> list[list[str]]:
+    """Return the rows of the first table under a heading, cells without code marks."""
+    section = re.split(r"^#{2,3} ", README.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    rows = re.search(r"^\|.*\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", section, re.MULTILINE)
+    assert rows, heading
+    lines = rows[1].strip().splitlines()
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def _listed(cell: str) -> set[str]:
+    return {one.strip() for one in cell.split(",") if one.strip()}
+
+
+@pytest.fixture(scope="module")
+def parameters() -> dict[str, Any]:
+    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1].split("\nGlobals:\n")[0]
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def test_parameters_and_their_defaults_are_the_templates(parameters: dict[str, Any]) -> None:
+    told = {name: default for name, default, _ in _table("Parameters")}
+    assert told == {name: str(parameter["Default"]) for name, parameter in parameters.items()}
+
+
+def test_results_and_their_http_statuses_are_the_codes() -> None:
+    told = {status: int(http) for status, http, _ in _table("Answers to Segment")}
+    assert told == {str(status): http for status, http in HTTP_STATUS.items()}
+
+
+def test_delivery_statuses_are_the_codes() -> None:
+    told = _table("Delivery statuses")
+    assert {status: int(rank) for status, rank, _, _ in told} == {str(status): rank for status, rank in RANK.items()}
+    for status, _, codes, texts in told:
+        assert _listed(codes) == {code for code, meaning in REPORT_CODES.items() if meaning == status}
+        if status != "unknown":
+            assert _listed(texts) == {text for text, meaning in REPORT_TEXTS.items() if meaning == status}
+
+
+def test_error_codes_are_the_codes() -> None:
+    told = {error_class: _listed(codes) for error_class, codes, _ in _table("MSG91's error codes")}
+    coded: dict[str, set[str]] = {}
+    for code, (error_class, _) in API_ERRORS.items():
+        coded.setdefault(error_class, set()).add(code)
+    assert told == coded
+
+
+def test_the_codes_without_a_report_are_named() -> None:
+    after = README.split("Unknown codes are final, and stored. After ")[1].split(" MSG91 sends no delivery report")[0]
+    assert set(re.findall(r"\d+", after)) == WITHOUT_REPORT
+
+
+def test_fields_are_those_that_are_mapped() -> None:
+    told = {name for name, _, _ in _table("Fields")}
+    assert told == {"phone", "message", "firstName", "senderID", "templateId", "variables", *PARAMETERS.values()}
+
+
+def test_metrics_are_those_that_are_emitted() -> None:
+    source = (ROOT / "functions/delivery_reports/app.py").read_text()
+    emitted = set(METRIC_OF.values()) | set(re.findall(r'"((?:Report|Delivery)[A-Z]\w+)"', source))
+    assert {name for name, _ in _table("Metrics")} == emitted
+
+
+def test_magic_numbers_are_the_simulators() -> None:
+    told = dict(_table("On your machine"))
+    assert told.pop("any other") == "delivered"
+    assert told == {suffix: behaviour.sentence.replace("`", "") for suffix, behaviour in NUMBERS.items()}
+
+
+def test_links_lead_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]
+    assert links
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    }
+    for link in links:
+        assert link[1:] in headings if link.startswith("#") else (ROOT / link).exists(), link
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|… )make ([a-z]+)", README, re.MULTILINE))
+    assert {"run", "test", "build"} <= named <= targets
+
+
+def test_outputs_that_are_pasted_exist() -> None:
+    outputs = (ROOT / "template.yaml").read_text().split("\nOutputs:\n")[1]
+    for name in ("SegmentUrl", "Msg91ReportsUrl", "SecretArn"):
+        assert f"  {name}:\n" in outputs
+        assert name in README
