@@ -8,8 +8,8 @@ find_uv() {
   if command -v uv >/dev/null 2>&1; then command -v uv; return; fi
   [ -x .uv/bin/uv ] || {
     # Debian's python3 may come without ensurepip: then pip itself installs beside it.
-    { python3 -m venv .uv && .uv/bin/python -m pip install --quiet uv; } >&2 ||
-      { rm -rf .uv && python3 -m pip install --quiet --target .uv uv >&2; }
+    { python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; } >&2 ||
+      { rm -rf .uv && python3 -m pip install --quiet --disable-pip-version-check --target .uv uv >&2; }
   }
   echo .uv/bin/uv
 }

@@ -120,7 +120,7 @@ def test_both_tokens_of_a_rotation_are_accepted(token: str) -> None:
     "headers",
     [
         pytest.param(BEARER, id="bearer"),
-        pytest.param({"authorization": f"bearer  {TOKEN} "}, id="bearer in lower case, with spaces"),
+        pytest.param({"authorization": f" bearer  {TOKEN} "}, id="bearer in lower case, with spaces"),
         pytest.param(_basic(TOKEN), id="the token as Segment's API Key"),
         pytest.param(_basic("authkey-1"), id="the MSG91 authkey as Segment's API Key"),
         pytest.param(_basic(TOKEN, "password"), id="whatever the password"),
@@ -150,6 +150,7 @@ def test_a_request_is_let_in_by_the_token_in_its_query() -> None:
         pytest.param({"authorization": "Bearer report-1"}, {}, id="the token of reports"),
         pytest.param({"authorization": f"Bearer {SECRET}"}, {}, id="the shared secret"),
         pytest.param({"authorization": "Basic !"}, {}, id="no base64"),
+        pytest.param({"authorization": "Basic dG9r!ZW4tMTo="}, {}, id="the token in broken base64"),
         pytest.param({"authorization": "Basic /w=="}, {}, id="no UTF-8"),
         pytest.param(_basic(""), {}, id="no user name"),
         pytest.param(_basic("user", TOKEN), {}, id="the token as password"),
@@ -180,6 +181,19 @@ def test_what_segment_leaves_unsigned_is_refused_without_the_token(body: bytes) 
 @given(st.binary(), st.text(), st.text())
 def test_whatever_comes_is_refused_and_nothing_else(body: bytes, signature: str, authorization: str) -> None:
     assert not _is_let_in(body, {"x-signature": signature, "authorization": authorization}, {"token": signature})
+
+
+@pytest.mark.parametrize(
+    ("headers", "remedy"),
+    [
+        pytest.param({}, "X-Signature", id="nothing came"),
+        pytest.param({"x-signature": "0" * 40}, "batch", id="a batch's signature, perhaps"),
+        pytest.param({"x-signature": "0" * 40, **BEARER}, "shared secret", id="a wrong signature with the token"),
+    ],
+)
+def test_the_refusal_tells_what_to_send(headers: dict[str, str], remedy: str) -> None:
+    with pytest.raises(UnauthorizedError, match=remedy):
+        authenticate_segment(Request(b"{}", headers, {}, {}), SECRETS)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-signature": "0" * 40}, {"x-signature": "0" * 40, **BEARER}])

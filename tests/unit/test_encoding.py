@@ -74,6 +74,7 @@ def test_gsm_7_holds_160_septets_or_153_in_each_of_several_parts(text: str, part
         ("न" * 135, 3),
         ("😀" * 35, 1),
         ("😀" * 36, 2),
+        ("\U00010000" * 36, 2),
         # 134 units, but a surrogate pair may not be split
         ("न" * 66 + "😀" + "न" * 66, 3),
     ],

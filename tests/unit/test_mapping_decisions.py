@@ -124,7 +124,23 @@ def test_a_message_without_a_sender_is_invalid_when_there_is_no_default_either()
 
 
 def test_variables_without_a_template_are_invalid_when_there_is_no_default_either() -> None:
-    assert "templateId" in _invalid(_track(**PHONE, **SENDER, **VARIABLES)).reason
+    assert _invalid(_track(**PHONE, **SENDER, **VARIABLES)).reason.startswith("properties.templateId: ")
+
+
+def test_a_default_template_makes_no_sms_of_an_event_that_has_only_a_number_and_a_sender() -> None:
+    assert _invalid(_track(**PHONE, **SENDER), WITH_TEMPLATE).reason.startswith("properties.message: missing")
+
+
+def test_a_missing_number_is_told_from_a_malformed_one() -> None:
+    missing, malformed = _invalid(_track(**MESSAGE, **SENDER)), _invalid(_track(**MESSAGE, **SENDER, phone="12345"))
+    assert "missing" in missing.reason
+    assert "missing" not in malformed.reason
+
+
+def test_a_message_id_that_no_segment_library_makes_is_invalid() -> None:
+    event = _sms_event()
+    assert isinstance(to_sms(event | {"messageId": "m" * 100}, Defaults(), NOW), Sms)
+    assert _invalid(event | {"messageId": "m" * 1000}).reason.startswith("messageId: ")
 
 
 @pytest.mark.parametrize("sender_id", ["A", "600001", 600001, "ABCDEFGHIJ1234", "Vodaphn"])
@@ -137,8 +153,21 @@ def test_an_invalid_event_has_a_key_to_be_put_on_record_under() -> None:
     assert _invalid(event).crqid == _invalid(event).crqid is not None
 
 
-def test_an_invalid_event_keeps_its_number_for_the_record() -> None:
-    assert _invalid(_track(**MESSAGE, **SENDER, phone="12345")).phone == "12345"
+def test_malformed_numbers_of_one_message_id_have_different_keys() -> None:
+    one, other = (_invalid(_track(**MESSAGE, **SENDER, phone=phone)) for phone in ("12345", "12346"))
+    assert one.crqid != other.crqid
+
+
+@pytest.mark.parametrize(
+    ("fields", "phone"),
+    [
+        (MESSAGE | SENDER | {"phone": " 12345 "}, "12345"),
+        (MESSAGE | {"phone": "+91 98000 00001", "senderID": "no sender"}, "919800000001"),
+        (MESSAGE | SENDER | {"phone": {}}, None),
+    ],
+)
+def test_an_invalid_event_keeps_its_number_for_the_record(fields: dict[str, object], phone: str | None) -> None:
+    assert _invalid(_track(**fields)).phone == phone
 
 
 @pytest.mark.parametrize("event", [None, [], "text", 1, True])

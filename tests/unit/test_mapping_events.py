@@ -144,6 +144,12 @@ def test_pages_and_screens_are_told_by_their_name(type_: str) -> None:
     assert _sms(_track() | {"type": type_, "name": "Home", "event": "No"}).origin.event_name == "Home"
 
 
+@pytest.mark.parametrize("blank", [None, "", "  ", {}, True])
+def test_blank_names_and_ids_of_an_event_are_absent(blank: object) -> None:
+    origin = _sms(_track() | {"event": blank, "userId": blank, "anonymousId": blank}).origin
+    assert (origin.event_name, origin.user_id, origin.anonymous_id) == (None, None, None)
+
+
 @given(st.text(max_size=256), st.integers(10**6, 10**15 - 1))
 def test_the_key_is_what_msg91_takes_as_crqid(message_id: str, phone: int) -> None:
     crqid = _sms(_track(message_id, phone=phone)).crqid

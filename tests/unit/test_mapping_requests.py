@@ -57,6 +57,10 @@ def test_the_configured_defaults_are_sent_where_the_event_does_not_say() -> None
     assert {name: body[name] for name in expected} == expected
 
 
+def test_a_sender_id_is_sent_without_surrounding_space() -> None:
+    assert _body(_sms(senderID=" MSGIND "))["sender"] == "MSGIND"
+
+
 def test_an_empty_default_is_not_sent() -> None:
     body = _body(_sms(Defaults(route="", country="")))
     assert not {"route", "country", "DLT_TE_ID"} & set(body)
@@ -73,7 +77,7 @@ def test_an_empty_default_is_not_sent() -> None:
         ("unicode", True, 1),
         ("flash", 1, 1),
         ("flash", "0", 0),
-        ("schtime", "2026-01-02 10:00:00", "2026-01-02 10:00:00"),
+        ("schtime", " 2026-01-02 10:00:00 ", "2026-01-02 10:00:00"),
         ("afterminutes", 10, "10"),
         ("campaign", "New Year", "New Year"),
         ("DLT_TE_ID", 1107161234567890123, "1107161234567890123"),

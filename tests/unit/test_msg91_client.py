@@ -4,6 +4,8 @@ import json
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import httpx
 import pytest
@@ -30,6 +32,17 @@ def _client(handler: Callable[[httpx.Request], httpx.Response], base_url: str = 
 
 def _success(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"type": "success", "message": "346130aa11bb22cc33dd0000"})
+
+
+class _SuccessHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"type":"success","message":"346130aa11bb22cc33dd0000"}')
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
 
 
 def _request(*group: Sms, base_url: str = "https://msg91.test") -> httpx.Request:
@@ -81,8 +94,14 @@ def test_the_host_is_the_configured_one() -> None:
 
 
 def test_the_proxy_of_an_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    assert _client(_success).send([_sms()], AUTHKEY).state is SendState.ACCEPTED
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with HTTPServer(("127.0.0.1", 0), _SuccessHandler) as server:
+        thread = Thread(target=server.handle_request)
+        server.timeout = 10
+        thread.start()
+        outcome = Msg91(f"http://127.0.0.1:{server.server_port}").send([_sms()], AUTHKEY)
+        thread.join()
+    assert outcome.state is SendState.ACCEPTED
 
 
 def test_an_answer_is_classified() -> None:

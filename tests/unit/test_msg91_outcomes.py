@@ -29,10 +29,10 @@ def test_success_is_accepted_under_its_request_id() -> None:
     assert (outcome.error_code, outcome.error) == (None, None)
 
 
-@pytest.mark.parametrize("request_id", ["33666c73574c303830353738", "not hexadecimal", 5762846])
+@pytest.mark.parametrize("request_id", ["33666c73574c303830353738", "not hexadecimal", 5762846, " 5762846\n"])
 def test_the_form_of_a_request_id_is_not_enforced(request_id: object) -> None:
     content = json.dumps({"type": "success", "message": request_id}).encode()
-    assert outcome_of(200, content).request_id == str(request_id)
+    assert outcome_of(200, content).request_id == str(request_id).strip()
 
 
 @pytest.mark.parametrize("content", [b'{"type":"success"}', b'{"message":"","type":"Success"}'])
@@ -82,7 +82,14 @@ def test_an_error_without_words_is_told_by_what_its_code_means(content: bytes) -
 
 @pytest.mark.parametrize(
     "members",
-    [{"code": "301"}, {"code": 301}, {"apiError": "301"}, {"apiError": 301, "code": "400"}, {"message": "301"}],
+    [
+        {"code": "301"},
+        {"code": 301},
+        {"apiError": "301"},
+        {"apiError": 301, "code": "400"},
+        {"message": "301"},
+        {"code": "301", "message": "418"},
+    ],
 )
 def test_an_error_code_stands_in_one_of_three_places_as_string_or_number(members: dict[str, object]) -> None:
     assert outcome_of(200, _error(**members)).error_code == "301"
@@ -92,6 +99,26 @@ def test_an_error_code_stands_in_one_of_three_places_as_string_or_number(members
 def test_an_error_code_has_three_digits_even_when_its_zeros_were_lost(code: object) -> None:
     outcome = outcome_of(200, _error(code=code))
     assert (outcome.state, outcome.error_code) == (RETRYABLE, "001")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"type": "error"},
+        {"type": "ERROR"},
+        {"msgType": "error"},
+        {"status": "fail"},
+        {"status": "error"},
+        {"hasError": True},
+    ],
+)
+def test_an_error_is_recognised_by_any_of_its_signs(answer: dict[str, object]) -> None:
+    assert outcome_of(200, json.dumps(answer).encode()).state is REJECTED
+
+
+@pytest.mark.parametrize("status", [401, 404, 405])
+def test_an_error_of_an_unknown_code_is_held_where_the_status_blames_key_or_address(status: int) -> None:
+    assert outcome_of(status, _error(code="999")).state is HELD
 
 
 @pytest.mark.parametrize("absent", [None, "", "0", 0])
@@ -143,7 +170,11 @@ def test_success_at_a_status_of_failure_is_unknown(status: int) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>Bad Gateway</html>", _error(), b"{}"])
 def test_a_server_error_is_to_be_tried_again(status: int, content: bytes) -> None:
     outcome = outcome_of(status, content)
-    assert (outcome.state, outcome.is_throttled) == (RETRYABLE, False)
+    assert (outcome.state, outcome.is_throttled, outcome.error_code) == (RETRYABLE, False, f"HTTP {status}")
+
+
+def test_the_code_of_a_server_error_is_kept() -> None:
+    assert outcome_of(500, _error(code="999")).error_code == "999"
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>Slow down</html>", _error(), _error(code="301"), _error(code="101")])

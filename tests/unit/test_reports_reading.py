@@ -35,7 +35,22 @@ def _v4(event: str | None = "failed", **data: object) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("body", "version"),
-    [([_v2(V3)], "v2"), (_v2(V3), "v2"), (V3, "v3"), ([V3], "v3"), (_v4(), "v4"), (NEW, "new"), ([NEW], "new")],
+    [
+        ([_v2(V3)], "v2"),
+        (_v2(V3), "v2"),
+        (V3, "v3"),
+        ([V3], "v3"),
+        (_v4(), "v4"),
+        (_v4()[0], "v4"),
+        ([{"event": "delivered", "data": [{"ts": 1726729500, "description": "DELIVERED"}]}], "v4"),
+        ([{"event": "delivered", "data": json.dumps([{"meta": "Beta1"}])}][0], "v4"),
+        (NEW, "new"),
+        ([NEW], "new"),
+        (NEW | {"event": "delivered"}, "new"),
+        ({"CRQID": "Beta1", "event": "delivered"}, "new"),
+        ({"requestId": "346130aa11bb22cc33dd4401", "status": "Delivered"}, "new"),
+        (NEW | {"number": "919800000001"}, "new"),
+    ],
 )
 def test_the_version_is_recognised_by_the_shape(body: object, version: Version) -> None:
     assert _report(body).webhook_version == version
@@ -73,7 +88,14 @@ def test_a_report_with_a_description_only_has_its_status() -> None:
 
 @pytest.mark.parametrize("name", ["event", "eventName"])
 def test_an_event_name_is_the_status_of_a_webhook_new_that_has_no_other(name: str) -> None:
-    assert _report({"requestId": "346130aa11bb22cc33dd4401", name: "delivered"}).status is DeliveryStatus.DELIVERED
+    report = _report({"requestId": "346130aa11bb22cc33dd4401", name: "delivered"})
+    assert (report.status, report.description) == (DeliveryStatus.DELIVERED, "delivered")
+
+
+def test_a_bare_code_is_no_description() -> None:
+    assert (
+        _report({"requestId": "346130aa11bb22cc33dd4401", "number": "919800000001", "status": "1"}).description is None
+    )
 
 
 def test_a_status_text_of_no_table_is_unknown_and_kept() -> None:
@@ -115,6 +137,11 @@ def test_amounts_and_credits_are_exact_numbers_or_absent(amount: object, expecte
 @pytest.mark.parametrize("date", ["0000-00-00 00:00:00", "", None, "soon"])
 def test_a_report_without_a_readable_date_is_still_a_report(date: object) -> None:
     assert _report({**V3, "date": date}).reported_at is None
+
+
+def test_texts_and_ids_are_kept_without_surrounding_space() -> None:
+    report = _report({**V3, "desc": " DELIVERED ", "requestId": " 346130 ", "amount": " 1 "})
+    assert (report.description, report.request_id, str(report.amount)) == ("DELIVERED", "346130", "1")
 
 
 @pytest.mark.parametrize(("value", "read_as"), [('"Delivered"', "Delivered"), ('["Delivered"]', "Delivered")])
@@ -180,6 +207,15 @@ def test_the_status_of_v4_is_its_event_s_and_a_failure_s_kind_the_code_s_or_desc
 def test_the_description_of_a_v4_failure_is_its_reason() -> None:
     report = _report(_v4("failed", description="Template Inactive on DLT", code=908))
     assert (report.failure_reason, report.code) == ("Template Inactive on DLT", "908")
+
+
+def test_a_v4_description_that_is_a_status_is_no_failure_reason() -> None:
+    report = _report(_v4("failed", description="Rejected By Provider"))
+    assert (report.description, report.failure_reason) == ("Rejected By Provider", None)
+
+
+def test_a_v4_event_without_a_description_is_described_by_its_name() -> None:
+    assert _report(_v4("failed")).description == "failed"
 
 
 def test_the_description_of_a_v4_delivery_is_no_failure_reason() -> None:

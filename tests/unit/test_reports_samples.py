@@ -75,7 +75,7 @@ def _report(body: str) -> DeliveryReport:
         pytest.param(urlencode({"data": V2}), id="urlencoded, as MSG91 sends it"),
         pytest.param("data=" + quote(V2), id="urlencoded with %20"),
         pytest.param("data=" + V2, id="bare"),
-        pytest.param("data= " + V2 + "\n", id="bare with spaces, as the page prints it"),
+        pytest.param("\n data = " + V2 + "\n", id="bare with spaces, as the page prints it"),
         pytest.param(V2_AS_PRINTED, id="an object with a string, as the page prints it"),
         pytest.param(json.dumps({"data": json.loads(V2)}), id="an object with an array"),
         pytest.param(json.dumps(V2), id="a string with JSON in it"),

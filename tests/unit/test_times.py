@@ -41,6 +41,8 @@ def test_no_text_makes_reading_an_instant_fail(text: str) -> None:
     ("value", "utc"),
     [
         pytest.param("2024-05-22 10:06:20", "2024-05-22T04:36:20Z", id="without a zone: MSG91's"),
+        pytest.param(" 2024-05-22 10:06:20\n", "2024-05-22T04:36:20Z", id="spaces around it"),
+        pytest.param(" 1726729500 ", "2024-09-19T07:05:00Z", id="spaces around an epoch"),
         pytest.param("2024-05-22 02:00:00", "2024-05-21T20:30:00Z", id="the day before"),
         pytest.param("2024-05-22T10:06:20+00:00", "2024-05-22T10:06:20Z", id="its own offset"),
         pytest.param("2024-05-22T10:06:20Z", "2024-05-22T10:06:20Z", id="UTC"),
