@@ -186,6 +186,16 @@ def test_messages_that_differ_in_api_sender_or_parameters_go_separately(differen
     assert groups([one, other], 50) == [[one], [other]]
 
 
+def test_messages_of_equal_content_are_those_that_msg91_cannot_tell_apart() -> None:
+    one, same, other = _sms(), _sms(phone="919800000002"), _sms(phone="919800000003", message="Good-bye")
+    assert one.content == same.content != other.content
+
+
+def test_flows_of_other_variables_have_other_content() -> None:
+    one, other = (_sms(templateId=TEMPLATE_ID, variables={"VAR1": value}) for value in ("1", "2"))
+    assert one.content != other.content
+
+
 def test_a_number_is_at_most_once_in_a_request() -> None:
     one, other, again = _sms(), _sms(phone="919800000002"), _sms(message="Once more")
     assert groups([one, other, again], 50) == [[one, other], [again]]

@@ -95,6 +95,8 @@ def test_the_host_is_the_configured_one() -> None:
 
 def test_the_proxy_of_an_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
     with HTTPServer(("127.0.0.1", 0), _SuccessHandler) as server:
         thread = Thread(target=server.handle_request)
         server.timeout = 10

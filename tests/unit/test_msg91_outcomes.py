@@ -20,7 +20,7 @@ TRANSIENT_CODES = ["001", "002", "306", "601"]
 
 
 def _error(**members: object) -> bytes:
-    return json.dumps({"type": "error", "message": "MSG91's words", **members}).encode()
+    return json.dumps({"type": "error", "message": "Try otherwise", **members}).encode()
 
 
 def test_success_is_accepted_under_its_request_id() -> None:
@@ -72,7 +72,7 @@ def test_an_error_code_decides_what_becomes_of_the_event(code: str, state: SendS
 
 
 def test_an_error_is_told_in_msg91_s_words() -> None:
-    assert "MSG91's words" in str(outcome_of(200, _error(code="202")).error)
+    assert "Try otherwise" in str(outcome_of(200, _error(code="202")).error)
 
 
 @pytest.mark.parametrize("content", [b'{"msg":"418","msgType":"error"}', b'{"hasError":true,"apiError":"418"}'])
@@ -119,6 +119,19 @@ def test_an_error_is_recognised_by_any_of_its_signs(answer: dict[str, object]) -
 @pytest.mark.parametrize("status", [401, 404, 405])
 def test_an_error_of_an_unknown_code_is_held_where_the_status_blames_key_or_address(status: int) -> None:
     assert outcome_of(status, _error(code="999")).state is HELD
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(_error(code="202"), "MSG91: Try otherwise (202)", id="MSG91's words and the code"),
+        pytest.param(b'{"type":"error","message":"flow id missing"}', "MSG91: flow id missing", id="no code"),
+        pytest.param(SUCCESS, None, id="success"),
+        pytest.param(_error(code="311"), None, id="accepted before"),
+    ],
+)
+def test_the_reason_a_person_reads_says_who_spoke(content: bytes, reason: str | None) -> None:
+    assert outcome_of(200, content).reason == reason
 
 
 @pytest.mark.parametrize("absent", [None, "", "0", 0])
