@@ -16,6 +16,7 @@ from segment_msg91.store.aws import dynamodb_client, sqs_client
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.queues import Queue
 from segment_msg91.store.reports import Reports
+from segment_msg91.unexpected import described
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -45,7 +46,13 @@ def wiring() -> tuple[SecretReader, Reporter]:
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:  # noqa: ARG001 - the decorators'
     """Answer a request of API Gateway's (payload 2.0), or take records of the redrive queue."""
-    return _redrive(event["Records"]) if "Records" in event else _receive(event)
+    if "Records" in event:
+        return _redrive(event["Records"])
+    try:
+        return _receive(event)
+    except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the report
+        logger.error("unexpected error", trouble=described(error))
+        return answer(503, "Unexpected error; the function's log names it. Send the report again.")
 
 
 def _receive(event: dict[str, Any]) -> dict[str, Any]:
@@ -83,8 +90,7 @@ def _redrive(records: list[dict[str, Any]]) -> dict[str, Any]:
         try:
             _record(reporter.redrive(record))
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue keeps this record and only this one
-            # Its type only: the text of an error that nobody foresaw may quote the report.
-            logger.error("redrive failed", reason=type(error).__name__, sqs_message_id=record.get("messageId"))
+            logger.error("redrive failed", sqs_message_id=record["messageId"], trouble=described(error))
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 

@@ -18,6 +18,7 @@ from segment_msg91.sending import Result, Sender, Status, summary
 from segment_msg91.settings import IngestSettings, SecretUnavailableError, in_lambda
 from segment_msg91.store.aws import dynamodb_client
 from segment_msg91.store.messages import Messages
+from segment_msg91.unexpected import described
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -45,14 +46,23 @@ _UNREMARKABLE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIP
 def wiring() -> tuple[SecretReader, Sender]:
     """Build what an event needs, once in an environment's life."""
     settings = IngestSettings.load()
+    secret = SecretReader(settings.secret_id)
     messages = Messages(dynamodb_client(), settings.messages_table, settings.retention)
-    return SecretReader(settings.secret_id), Sender(settings, messages, Msg91(settings.msg91_base_url))
+    return secret, Sender(settings, messages, Msg91(settings.msg91_base_url), fresh_authkey=secret.fresh_authkey)
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Answer a request of API Gateway's (payload 2.0)."""
+    try:
+        return _receive(event, context)
+    except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the event
+        logger.error("unexpected error", trouble=described(error))
+        return answer(503, "Unexpected error; the function's log names it. Deliver the events again.")
+
+
+def _receive(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     secret, sender = wiring()
     request = Request.of(event)
     try:

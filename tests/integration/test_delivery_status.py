@@ -86,6 +86,15 @@ def test_a_report_with_a_time_replaces_one_without(crqid: str, messages: "Messag
     assert aws.message(crqid)["delivery_reported_at"] == EARLY
 
 
+@pytest.mark.parametrize("digests", ["ab", "ba"])
+def test_of_two_reports_of_one_rank_and_time_the_same_one_stays_in_either_order(
+    digests: str, crqid: str, messages: "Messages", aws: "Aws"
+) -> None:
+    for digest in digests:
+        messages.apply(crqid, PHONE, Delivery(DeliveryStatus.FAILED, None, None, f"Reason {digest}", EARLY, digest))
+    assert aws.message(crqid)["failure_reason"] == "Reason b"
+
+
 def test_a_conflict_once_found_stays(crqid: str, messages: "Messages", aws: "Aws") -> None:
     for status in ("failed", "delivered", "delivered", "pending"):
         messages.apply(crqid, PHONE, _delivery(status, EARLY))

@@ -1,6 +1,7 @@
 """Raw bodies in the queues: byte for byte what came, whatever it was."""
 
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -71,6 +72,13 @@ def test_a_body_that_a_person_can_read_is_readable_in_the_queue(quarantine: Queu
     quarantine.put(RawReport('{"desc":"ज़रूर"}'.encode(), "application/json", RECEIVED), "unreadable")
     (event,) = aws.queued("ReportsQuarantineQueue")
     assert event["Records"][0]["body"] == '{"desc":"ज़रूर"}'
+
+
+@pytest.mark.parametrize("body", ["\x00", "{}\x0b", "\x1b[31m", "\ufffe", "\uffff"], ids=ascii)
+def test_characters_that_sqs_refuses_are_not_given_to_it(body: str, quarantine: Queue, aws: "Aws") -> None:
+    quarantine.put(RawReport(body.encode(), "text/plain", RECEIVED), "unreadable")
+    (event,) = aws.queued("ReportsQuarantineQueue")
+    assert re.fullmatch("[A-Za-z0-9+/=]+", event["Records"][0]["body"])
 
 
 def test_a_person_is_told_why_a_body_is_there(quarantine: Queue, aws: "Aws") -> None:

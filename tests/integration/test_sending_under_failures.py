@@ -87,6 +87,20 @@ def test_a_claim_whose_answer_never_came_leaves_the_event_to_the_next_delivery(
     assert len(msg91.sent) == len(events)
 
 
+def test_a_sender_that_was_frozen_after_its_claim_sends_nothing(
+    events: list[dict[str, Any]],
+    write: str,
+    send: "Send",
+    dynamodb: "UnreliableDynamoDb",
+    msg91: "FakeMsg91",
+    clock: "Clock",
+) -> None:
+    dynamodb.interrupts(write, lambda: clock.advance(seconds=20))
+    results = send(*events)
+    assert ({result.http_status for result in results}, msg91.calls) == ({503}, [])
+    assert _statuses(send(*events)) == {"accepted"}
+
+
 def test_a_lookup_that_fails_costs_a_batch_nothing(
     send: "Send", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", track: "Track"
 ) -> None:
@@ -107,7 +121,7 @@ def test_an_event_that_another_claims_after_the_lookup_is_not_sent_twice(
 def test_a_settle_that_cannot_be_written_does_not_change_the_answer(
     events: list[dict[str, Any]], write: str, send: "Send", dynamodb: "UnreliableDynamoDb"
 ) -> None:
-    dynamodb.passes(write).refuses(write)
+    dynamodb.passes(write).refuses(write).refuses(write)
     results = send(*events)
     assert {(result.status, result.request_id is None) for result in results} == {("accepted", False)}
 
@@ -120,7 +134,7 @@ def test_an_event_whose_settle_could_not_be_written_is_not_sent_again(
     msg91: "FakeMsg91",
     clock: "Clock",
 ) -> None:
-    dynamodb.passes(write).refuses(write)
+    dynamodb.passes(write).refuses(write).refuses(write)
     send(*events)
     clock.advance(hours=1)
     assert _statuses(send(*events)) == {"unknown"}
@@ -174,7 +188,8 @@ def test_a_late_sender_settles_what_was_given_up_for_unknown(
 
     msg91.meanwhile = give_up
     send(track(PHONE))
-    assert [message["send_state"] for message in aws.messages()] == ["accepted"]
+    (message,) = aws.messages()
+    assert (message["send_state"], "error" in message) == ("accepted", False)
 
 
 def test_an_event_is_answered_unknown_even_when_that_cannot_be_written(
@@ -203,7 +218,7 @@ DOUBTFUL: Final[dict[str, Prepare]] = {
     "reset": lambda msg91, _: msg91.breaks_off(httpx.ReadError("reset")),
     "killed before": lambda msg91, _: msg91.breaks_off(KilledError()),
     "killed after": lambda msg91, _: msg91.breaks_off(KilledError(), sends=True),
-    "settle refused": lambda _, dynamodb: dynamodb.passes("update_item").refuses("update_item"),
+    "settle refused": lambda _, dynamodb: dynamodb.passes("update_item").refuses("update_item").refuses("update_item"),
     "settle lost": lambda _, dynamodb: dynamodb.passes("update_item").loses_answer("update_item"),
 }
 TROUBLES: Final = CLEAR | DOUBTFUL

@@ -106,6 +106,9 @@ def test_an_event_without_a_payload_object_is_no_sms(payload: object) -> None:
         pytest.param(PHONE | TEMPLATE | {"variables": {"VAR1": []}}, "variables.VAR1", id="a variable that is a list"),
         pytest.param(PHONE | MESSAGE | SENDER | {"unicode": "yes"}, "unicode", id="unicode neither 0 nor 1"),
         pytest.param(PHONE | MESSAGE | SENDER | {"afterminutes": "soon"}, "afterminutes", id="no minutes"),
+        pytest.param(
+            PHONE | MESSAGE | SENDER | {"country": "\u0669\u0661"}, "country", id="digits, and none of ASCII's"
+        ),
         pytest.param(PHONE | MESSAGE | SENDER | {"schtime": {}}, "schtime", id="a parameter that is no text"),
     ],
 )

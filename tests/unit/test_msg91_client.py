@@ -4,8 +4,9 @@ import json
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from threading import Thread
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -159,7 +160,7 @@ def test_an_authkey_that_cannot_be_sent_is_held_without_a_call(authkey: str) -> 
 
     outcome = _client(handle).send([_sms()], authkey)
     assert outcome.state is SendState.HELD
-    assert "msg91_authkey" in str(outcome.error)
+    assert str(outcome.reason).startswith("msg91_authkey ")
 
 
 def test_an_authkey_with_a_line_break_is_held_before_anything_is_written() -> None:
@@ -181,3 +182,43 @@ def test_the_text_of_an_error_is_not_passed_on(error: Exception) -> None:
     words = str(_outcome_when(error).error)
     assert "919800000001" not in words
     assert AUTHKEY not in words
+
+
+class _KeepAliveHandler(_SuccessHandler):
+    protocol_version = "HTTP/1.1"
+    connections: ClassVar[list[tuple[str, int]]] = []
+
+    def do_POST(self) -> None:
+        self.connections.append(self.client_address)
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b'{"type":"success","message":"346130aa11bb22cc33dd0000"}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _connections_of_two_sends(seconds_between: float) -> int:
+    """Return over how many connections two messages go, with the clock moved between them."""
+    _KeepAliveHandler.connections.clear()
+    now = [0.0]
+    with ThreadingHTTPServer(("127.0.0.1", 0), _KeepAliveHandler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        client = Msg91(f"http://127.0.0.1:{server.server_port}", clock=lambda: now[0])
+        for _ in range(2):
+            client.wake()
+            assert client.send([_sms()], AUTHKEY).state is SendState.ACCEPTED
+            now[0] += seconds_between
+        client.close()
+        server.shutdown()
+        thread.join()
+    return len(set(_KeepAliveHandler.connections))
+
+
+def test_a_connection_is_used_again_while_it_is_warm() -> None:
+    assert _connections_of_two_sends(seconds_between=0.1) == 1
+
+
+def test_a_connection_that_idled_through_a_freeze_is_not_used_again() -> None:
+    assert _connections_of_two_sends(seconds_between=2) == 2

@@ -118,7 +118,8 @@ def test_an_error_is_recognised_by_any_of_its_signs(answer: dict[str, object]) -
 
 @pytest.mark.parametrize("status", [401, 404, 405])
 def test_an_error_of_an_unknown_code_is_held_where_the_status_blames_key_or_address(status: int) -> None:
-    assert outcome_of(status, _error(code="999")).state is HELD
+    outcome = outcome_of(status, _error(code="999"))
+    assert (outcome.state, outcome.error_code) == (HELD, "999")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,10 @@ def test_an_error_of_an_unknown_code_is_held_where_the_status_blames_key_or_addr
 )
 def test_the_reason_a_person_reads_says_who_spoke(content: bytes, reason: str | None) -> None:
     assert outcome_of(200, content).reason == reason
+
+
+def test_the_reason_a_person_reads_says_nothing_twice() -> None:
+    assert outcome_of(502, b"<html>Bad Gateway</html>").reason == "MSG91 answered HTTP 502"
 
 
 @pytest.mark.parametrize("absent", [None, "", "0", 0])

@@ -9,6 +9,7 @@ from segment_msg91.settings import (
     Secrets,
     SecretUnavailableError,
     SettingsError,
+    in_lambda,
 )
 
 INGEST = {"SECRET_ID": "secret", "MESSAGES_TABLE": "messages"}
@@ -92,6 +93,7 @@ def test_the_reports_function_does_not_start_without_a_resource(name: str) -> No
     [
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "forever"),
+        ("RETENTION_DAYS", "\u0667"),  # a digit, and none of ASCII's
         ("MAX_EVENT_AGE_HOURS", "-1"),
         ("MAX_EVENT_AGE_HOURS", "1.5"),
         ("RESEND_UNKNOWN_AFTER_MINUTES", "½"),
@@ -106,6 +108,11 @@ def test_a_number_out_of_range_is_refused_by_its_name(name: str, value: str) -> 
 def test_a_zone_that_is_none_is_refused_by_its_name() -> None:
     with pytest.raises(SettingsError, match="MSG91_UTC_OFFSET"):
         ReportSettings.load(REPORTS | {"MSG91_UTC_OFFSET": "IST"})
+
+
+def test_lambda_is_known_by_its_runtime_api() -> None:
+    assert in_lambda({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
+    assert not in_lambda({})
 
 
 def test_the_secret_is_read() -> None:

@@ -24,16 +24,16 @@ class Request:
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Request":
         """Read a payload 2.0 event. API Gateway hands form bodies over in base64; `sam local` as they are."""
-        body = (event.get("body") or "").encode("utf-8", "surrogatepass")
+        text = event.get("body")
+        body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
         if event.get("isBase64Encoded"):
             with suppress(binascii.Error):  # else it is not what API Gateway sends, and the text is what came
                 body = base64.b64decode(body, validate=True)
-        headers = event.get("headers") or {}
         return cls(
             body=body,
-            headers={name.lower(): value for name, value in headers.items()},
-            query=event.get("queryStringParameters") or {},
-            path_parameters=event.get("pathParameters") or {},
+            headers={name.lower(): value for name, value in _texts(event.get("headers")).items()},
+            query=_texts(event.get("queryStringParameters")),
+            path_parameters=_texts(event.get("pathParameters")),
         )
 
     @property
@@ -49,3 +49,10 @@ def answer(status: int, message: str, **content: object) -> dict[str, Any]:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     body = json.dumps({"message": message, **content}, ensure_ascii=False)
     return {"statusCode": status, "headers": headers, "body": body}
+
+
+def _texts(members: object) -> dict[str, str]:
+    """Return the members that are texts, as API Gateway's all are; consoles and other gateways write null as well."""
+    if not isinstance(members, dict):
+        return {}
+    return {name: value for name, value in members.items() if isinstance(value, str)}

@@ -19,6 +19,7 @@ INTEGRATION_NAME: Final = "segment-msg91"
 
 # Where each type of event carries its payload, and its name.
 PAYLOADS: Final = {"identify": "traits", "page": "properties", "screen": "properties", "track": "properties"}
+_OTHER_TYPES: Final = frozenset({"group", "alias", "delete"})
 _NAMES: Final = {"page": "name", "screen": "name", "track": "event"}
 
 # MSG91's own parameters that an event may carry, by canonical name.
@@ -171,7 +172,8 @@ def _name(value: object) -> str | None:
 
 def _reason_to_skip(event: Mapping[str, Any], event_type: str, now: datetime, max_age: timedelta | None) -> str | None:
     if event_type not in PAYLOADS:
-        return f"type: {event_type} events send no SMS"
+        told = event_type if event_type in _OTHER_TYPES else "these"
+        return f"type: {told} events send no SMS"
     context = event.get("context")
     integration = context.get("integration") if isinstance(context, dict) else None
     if isinstance(integration, dict) and integration.get("name") == INTEGRATION_NAME:
@@ -218,6 +220,8 @@ def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any
     text = _optional_text(fields, "message", "message")
     if text is not None:
         text = _filled_in(text, {"firstname": first_name or "", **{canonical(n): v for n, v in variables.items()}})
+        if not text.strip():
+            raise _InvalidFieldError("message: empty once its placeholders are filled in; add firstName")
     own_template = _optional_text(fields, "templateid", "templateId") or _optional_text(fields, "flowid", "flowId")
     default_template = defaults.template_id if text is not None or variables else None
     template_id = (own_template or default_template or "").strip() or None

@@ -1,6 +1,8 @@
 """The HTTP client of MSG91: an `Sms`, or some that can share a request, in; a typed outcome out."""
 
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -8,18 +10,20 @@ import httpx
 
 from segment_msg91.fields import MalformedJsonError, identifier_of, read_json, text_of
 from segment_msg91.mapping import Sms, request_of
-from segment_msg91.statuses import API_ERRORS, ErrorClass, SendState, error_class
+from segment_msg91.statuses import API_ERRORS, WITHOUT_REPORT, ErrorClass, SendState, error_class
 
 READ_TIMEOUT_SECONDS: Final = 10.0
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 # What a call can take at most, bytes that trickle in aside: the lease must leave so much.
 CALL_SECONDS: Final = 2 * CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-# A connection that has idled longer than this may be half closed on the way (after a freeze of the function above
-# all), and a request written into it would have an unknown outcome. A new one costs two round trips.
-_KEEPALIVE_SECONDS: Final = 5.0
+# Lambda freezes a function between events, and a connection may die meanwhile without our hearing of it. What is
+# written into a dead one has an unknown outcome, and is never sent again; a new one costs two round trips.
+_IDLE_SECONDS: Final = 1.0
 _LONGEST_ERROR: Final = 500
 _LONGEST_CODE: Final = 32
+_BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # longer ones may be numbers of phones
 
+_KEY_REFUSED: Final = frozenset({"106", "201", "207", "401", "HTTP 401"})
 _WRONG_ADDRESS_OR_KEY: Final = frozenset({401, 404, 405})
 _STATE_OF: Final = {
     ErrorClass.EVENT: SendState.REJECTED,
@@ -40,12 +44,19 @@ class Outcome:
     is_throttled: bool = False
 
     @property
+    def refuses_key(self) -> bool:
+        """Whether another authkey might have been accepted."""
+        return self.state is SendState.HELD and self.error_code in _KEY_REFUSED
+
+    @property
     def reason(self) -> str | None:
         """Return what a person needs to know of it: MSG91's words or ours, and the code."""
         if self.state is SendState.ACCEPTED or not self.error:
             return None
         told = self.error if "MSG91" in self.error or "msg91" in self.error else f"MSG91: {self.error}"
-        return told if not self.error_code or self.error_code in told else f"{told} ({self.error_code})"
+        if self.error_code and self.error_code not in told:
+            told += f" ({self.error_code})"
+        return f"{told}; no delivery report follows" if self.error_code in WITHOUT_REPORT else told
 
     @property
     def may_differ_singly(self) -> bool:
@@ -56,18 +67,48 @@ class Outcome:
 class Msg91:
     """MSG91's API. One client, whose connections are reused; safe to call from several threads."""
 
-    def __init__(self, base_url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = httpx.Client(
-            base_url=base_url,
-            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_SECONDS),
-            headers={"accept": "application/json", "user-agent": "segment-msg91"},
-            trust_env=False,  # no proxy and no .netrc of the environment's comes between
-            transport=transport,
-        )
+    def __init__(
+        self, base_url: str, transport: httpx.BaseTransport | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._base_url = base_url
+        self._transport = transport
+        self._clock = clock
+        self._tls = httpx.create_ssl_context(trust_env=False)  # reading the certificates is most of a client's cost
+        self._client = self._new_client()
+        self._used_at = clock()
+
+    def wake(self) -> None:
+        """Let go of connections that may have died in a freeze. Call it before a delivery, with no request under way.
+
+        By the wall clock: whether a frozen machine's monotonic clock goes on, nobody promises.
+        """
+        if self._clock() - self._used_at > _IDLE_SECONDS:
+            self.close()
+            self._client = self._new_client()
 
     def send(self, group: Sequence[Sms], authkey: str) -> Outcome:
         """Send messages in one request. Never raises: what can't be known is the outcome `unknown`."""
+        try:
+            return self._send(group, authkey)
+        finally:
+            self._used_at = self._clock()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _new_client(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self._base_url,
+            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(keepalive_expiry=_IDLE_SECONDS),
+            headers={"accept": "application/json", "user-agent": "segment-msg91"},
+            trust_env=False,  # no proxy and no .netrc of the environment's comes between
+            verify=self._tls,
+            transport=self._transport,
+        )
+
+    def _send(self, group: Sequence[Sms], authkey: str) -> Outcome:
         if not authkey:
             return Outcome(SendState.HELD, error="msg91_authkey is missing in the secret; add it there")
         path, body = request_of(group)
@@ -145,6 +186,6 @@ def _error(status: int, code: str | None, message: str) -> str:
 def _code(answer: dict[str, Any] | None, message: str) -> str | None:
     """Return the error code, under `apiError`, `code`, or as a message of digits only; in three digits at least."""
     code = identifier_of((answer or {}).get("apiError")) or identifier_of((answer or {}).get("code"))
-    if code is None and message.isascii() and message.isdigit():
+    if code is None and _BARE_CODE.fullmatch(message):
         code = message
     return code.zfill(3)[:_LONGEST_CODE] if code else None

@@ -82,11 +82,7 @@ class Reporter:
         raw = RawReport(body, content_type, instant(self._clock()))
         receipt = Receipt()
         try:
-            try:
-                self._store(raw, receipt)
-            except StoreUnavailableError as error:
-                self._redrive.put(raw, str(error))
-                receipt.queued = 1
+            self._store_or_keep(raw, receipt)
         except StoreUnavailableError as error:
             raise NotDurableError(str(error)) from error
         return receipt
@@ -96,6 +92,17 @@ class Reporter:
         receipt = Receipt()
         self._store(RawReport.of(record, instant(self._clock())), receipt)
         return receipt
+
+    def _store_or_keep(self, raw: RawReport, receipt: Receipt) -> None:
+        try:
+            self._store(raw, receipt)
+        except StoreUnavailableError as error:
+            self._redrive.put(raw, str(error))
+            receipt.queued = 1
+        except Exception as error:  # noqa: BLE001 - MSG91 sends it once: whatever we got wrong, the body is kept
+            receipt.problems.append(f"unexpected {type(error).__name__}")
+            self._quarantine.put(raw, receipt.problems[-1])
+            receipt.quarantined = 1
 
     def _store(self, raw: RawReport, receipt: Receipt) -> None:
         reading = reports.read(raw.body, self._zone)

@@ -13,6 +13,7 @@ from typing import Final
 from segment_msg91 import mapping
 from segment_msg91.mapping import Invalid, Skipped, Sms
 from segment_msg91.msg91 import CALL_SECONDS, Msg91, Outcome
+from segment_msg91.refusals import REFUSED_FOR, Refusal, Refusals
 from segment_msg91.settings import IngestSettings
 from segment_msg91.statuses import SendState
 from segment_msg91.store.aws import StoreUnavailableError, Value
@@ -28,6 +29,8 @@ CHUNK: Final = 200
 _WORKERS: Final = 4
 # Before a chunk is claimed, time must be left for a call to MSG91 and for DynamoDB on both sides of it.
 _CHUNK_SECONDS: Final = CALL_SECONDS + 3
+# A known outcome is worth writing down: beyond the SDK's own three attempts.
+_SETTLE_ROUNDS: Final = 2
 
 
 class Status(StrEnum):
@@ -103,14 +106,18 @@ class Sender:
         messages: Messages,
         msg91: Msg91,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        fresh_authkey: Callable[[], str] = lambda: "",
     ) -> None:
         self._settings = settings
         self._messages = messages
         self._msg91 = msg91
         self._clock = clock
+        self._fresh_authkey = fresh_authkey
+        self._refusals = Refusals()
 
     def send(self, events: Sequence[object], authkey: str, until: datetime) -> list[Result]:
         """Send for events, and answer for each in their order. What can't be done before `until` is left to a retry."""
+        self._msg91.wake()
         now = self._clock()
         settings = self._settings
         mapped = [mapping.to_sms(event, settings.defaults, now, settings.max_event_age) for event in events]
@@ -129,10 +136,13 @@ class Sender:
         now = self._clock()
         if until - now < timedelta(seconds=_CHUNK_SECONDS):
             return {str(one.crqid): _retry(one, "no time left in this delivery") for one in chunk}
+        results: dict[str, Result] = {}
+        if refusal := self._refusals.standing(now):
+            results = {one.crqid: _refused(one, refusal) for one in chunk if isinstance(one, Sms)}
+            chunk = [one for one in chunk if isinstance(one, Invalid)]
         contents = Counter(one.content for one in chunk if isinstance(one, Sms))
         drafts = [_draft(one, shared=isinstance(one, Sms) and contents[one.content] > 1) for one in chunk]
         claims = self._messages.claim(drafts, now, LEASE, self._settings.resend_unknown_after)
-        results: dict[str, Result] = {}
         claimed: list[tuple[Sms, Claimed]] = []
         for one, claim in zip(chunk, claims, strict=True):
             if isinstance(claim, Claimed) and isinstance(one, Sms):
@@ -198,21 +208,32 @@ class Sender:
             return [
                 (sms, Outcome(SendState.RETRYABLE, error="no time left for MSG91 in this delivery")) for sms in group
             ]
-        outcome = self._msg91.send(group, authkey)
+        outcome = self._ask(group, authkey)
         if len(group) > 1 and outcome.may_differ_singly:
             return [pair for sms in group for pair in self._send_group([sms], authkey, until)]
         return [(sms, outcome) for sms in group]
 
+    def _ask(self, group: Sequence[Sms], authkey: str) -> Outcome:
+        """Ask MSG91; where it refuses the authkey, again with the secret's present one, if that is another."""
+        outcome = self._msg91.send(group, authkey)
+        if outcome.refuses_key:
+            fresh = self._fresh_authkey()
+            if fresh and fresh != authkey:
+                outcome = self._msg91.send(group, fresh)
+        refusal = Refusal(outcome.error_code, outcome.reason) if outcome.state is SendState.HELD else None
+        self._refusals.note(refusal, self._clock())
+        return outcome
+
     def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
         """Write the outcomes. One that can't be written stays `sending`, until its report or the lease's end."""
-        if sent:
-            self._messages.settle(
-                [
-                    Settlement(claim, outcome.state, outcome.request_id, outcome.error_code, outcome.error)
-                    for _, claim, outcome in sent
-                ],
-                self._clock(),
-            )
+        pending = [
+            Settlement(claim, outcome.state, outcome.request_id, outcome.error_code, outcome.error)
+            for _, claim, outcome in sent
+        ]
+        for _ in range(_SETTLE_ROUNDS):
+            if pending:
+                unwritten = set(self._messages.settle(pending, self._clock()))
+                pending = [settlement for settlement in pending if settlement.claim.crqid in unwritten]
 
     def _result(self, sms: Sms, outcome: Outcome) -> Result:
         result = Result(
@@ -282,6 +303,11 @@ def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
         "crqid_shared": shared or None,
     }
     return Draft(one.crqid, attributes | described)
+
+
+def _refused(one: Sms, refusal: Refusal) -> Result:
+    reason = f"{refusal.reason}; MSG91 is asked again within {REFUSED_FOR // timedelta(seconds=1)} s"
+    return Result(Status.HELD, one.origin.message_id, one.crqid, reason=reason, error_code=refusal.code)
 
 
 def _retry(one: Sms | Invalid, reason: str) -> Result:

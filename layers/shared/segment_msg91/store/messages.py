@@ -149,6 +149,8 @@ class Messages:
         What is new, `held` or `retryable` becomes ours; with `resend_after` also what has been in doubt for that long.
         No two drafts may have the same key.
         """
+        if not drafts:
+            return []
         updates = [self._claim_of(draft, now, lease, resend_after) for draft in drafts]
         written = self._write_one(updates[0]) if len(updates) == 1 else self._claim_many(updates, resend_after)
         claims: list[Claim] = []

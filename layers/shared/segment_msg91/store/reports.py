@@ -18,7 +18,7 @@ class ReportItem:
     """A report as it is stored. The key is made from its content, so that the same report has the same key."""
 
     report_group: str
-    report_id: str
+    report_id: str = field(repr=False)  # it holds the number
     phone: str | None = field(repr=False)
     matched: str | None
     attributes: dict[str, Value | None] = field(repr=False)
