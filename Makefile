@@ -21,6 +21,10 @@ run: $(READY) ## Start the local stack and send the sample events through it (AR
 test: $(READY) lint ## Lint, types, every test, the template's lint and the built functions
 	@pytest -n 2 --dist loadgroup
 
+.PHONY: protections
+protections: $(READY) ## Take the lines away that keep the promises, and show which test misses each
+	@python scripts/protections.py
+
 .PHONY: lint
 lint: $(READY) ## Ruff, mypy, the template's rules, and whether the layer's requirements are the lock's
 	ruff check .

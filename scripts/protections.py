@@ -1,0 +1,161 @@
+"""Take the lines away that keep the promises, one at a time, and show that a named test misses each.
+
+In a copy of the project; about a minute. docs/reliability.md names the same lines and tests.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+PACKAGE: Final = "layers/shared/segment_msg91"
+_IGNORED: Final = (".git", ".venv", ".uv", ".aws-sam", ".cache", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """A line that keeps a promise, what would stand there without it, and the test that then fails."""
+
+    promise: str
+    file: str
+    line: str
+    without: str
+    test: str
+
+
+PROTECTIONS: Final = (
+    Protection(
+        "a message that is there is not claimed again",
+        f"{PACKAGE}/store/messages.py",
+        'f"attribute_not_exists(#crqid) OR (attribute_not_exists(#delivery_status) AND ({claimable}))"',
+        'f"attribute_not_exists(#crqid) OR attribute_exists(#crqid) OR {claimable}"',
+        "tests/integration/test_found_at_claim.py::test_an_accepted_event_is_a_duplicate_with_the_stored_request_id",
+    ),
+    Protection(
+        "a report proves a send whose answer was lost, and forbids another",
+        f"{PACKAGE}/store/messages.py",
+        "(attribute_not_exists(#delivery_status) AND ({claimable}))",
+        "({claimable})",
+        "tests/integration/test_found_at_claim.py::test_an_unknown_outcome_with_a_report_is_never_sent_again",
+    ),
+    Protection(
+        "a claim whose answer was lost is recognised by its claim id",
+        f"{PACKAGE}/store/messages.py",
+        'outcome.get("claim_id") == update.claim_id',
+        "False",
+        "tests/integration/test_sending_under_failures.py::test_a_claim_that_the_sdk_repeats_is_recognised_as_our_own",
+    ),
+    Protection(
+        "an outcome is written over its own claim only",
+        f"{PACKAGE}/store/messages.py",
+        '"#claim_id = :own_claim",\n            {"own_claim": settlement.claim.claim_id},',
+        '"attribute_exists(#crqid)",\n            {},',
+        "tests/integration/test_messages_store.py::test_a_settlement_is_written_over_its_own_claim_only",
+    ),
+    Protection(
+        "a running lease keeps others away",
+        f"{PACKAGE}/sending.py",
+        "found.lease_until > instant(now)",
+        "False",
+        "tests/integration/test_found_at_claim.py::test_an_event_that_is_being_sent_is_in_flight",
+    ),
+    Protection(
+        "a request that may have been read is not repeated",
+        f"{PACKAGE}/msg91.py",
+        'return Outcome(SendState.UNKNOWN, error=f"MSG91 gave no readable answer',
+        'return Outcome(SendState.RETRYABLE, error=f"MSG91 gave no readable answer',
+        "tests/unit/test_msg91_client.py::test_a_request_that_may_have_been_read_has_an_unknown_outcome",
+    ),
+    Protection(
+        "a number is in a request once, so that request id and number name one message",
+        f"{PACKAGE}/mapping.py",
+        "all(other.phone != sms.phone for other in group)",
+        "True",
+        "tests/unit/test_mapping_requests.py::test_a_number_is_at_most_once_in_a_request",
+    ),
+    Protection(
+        "a report touches the message of its own number only",
+        f"{PACKAGE}/store/messages.py",
+        'condition += " AND #phone = :phone"\n            values["phone"] = phone',
+        "pass",
+        "tests/integration/test_messages_store.py::test_a_report_for_another_number_leaves_the_message_alone",
+    ),
+    Protection(
+        "reports are ranked, whatever their order",
+        f"{PACKAGE}/store/messages.py",
+        "(attribute_not_exists(#delivery_order) OR #delivery_order < :order)",
+        "(attribute_not_exists(#delivery_order) OR #delivery_order <> :order)",
+        "tests/integration/test_delivery_status.py::test_reports_in_any_order_and_number_leave_the_same_message",
+    ),
+    Protection(
+        "a report that DynamoDB refuses is kept in a queue",
+        f"{PACKAGE}/reporting.py",
+        "self._redrive.put(raw, str(error))",
+        "pass",
+        "tests/handlers/test_delivery_reports.py::test_a_body_that_dynamodb_refuses_is_answered_202_and_redriven",
+    ),
+    Protection(
+        "a batch signed on its first event only needs the token",
+        f"{PACKAGE}/authentication.py",
+        "if signature is not None and _signs(signature, request.body, secrets):",
+        "if signature is not None and any(\n"
+        "        _signs(signature, part, secrets) for part in [request.body, *segment.signed_parts(request.body)]\n"
+        "    ):",
+        "tests/unit/test_authentication_segment.py::test_a_batch_signed_on_its_first_event_needs_the_token",
+    ),
+    Protection(
+        "an empty secret authenticates nobody",
+        f"{PACKAGE}/settings.py",
+        "return tuple(one for one in stripped if one)",
+        "return tuple(stripped or [''])",
+        "tests/unit/test_settings.py::test_an_empty_credential_is_none_at_all",
+    ),
+    Protection(
+        "a connection that may have died in a freeze is not used",
+        f"{PACKAGE}/msg91.py",
+        "self.close()\n            self._client = self._new_client()",
+        "pass",
+        "tests/unit/test_msg91_client.py::test_a_connection_that_idled_through_a_freeze_is_not_used_again",
+    ),
+)
+
+
+def main() -> int:
+    """Return 0 when each missing line is missed."""
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "project"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_IGNORED))
+        missed = [_is_missed(protection, copy) for protection in PROTECTIONS]
+    print(f"{sum(missed)} of {len(missed)} protections are missed by their test when they are taken away.")
+    return 0 if all(missed) else 1
+
+
+def _is_missed(protection: Protection, copy: Path) -> bool:
+    file = copy / protection.file
+    source = file.read_text()
+    if source.count(protection.line) != 1:
+        print(f"NOT FOUND ONCE  {protection.promise}: {protection.file}")
+        return False
+    passes_with = _passes(protection.test, copy)
+    file.write_text(source.replace(protection.line, protection.without))
+    fails_without = not _passes(protection.test, copy)
+    file.write_text(source)
+    verdict = "missed  " if passes_with and fails_without else "NOT MISSED"
+    print(f"{verdict}  {protection.promise}: {protection.test}", flush=True)
+    return passes_with and fails_without
+
+
+def _passes(test: str, copy: Path) -> bool:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+    ended = subprocess.run(command, cwd=copy, capture_output=True, check=False)  # noqa: S603 - our own command
+    if ended.returncode not in (0, 1):
+        raise RuntimeError(ended.stdout.decode()[-2000:])  # no test ran: neither a pass nor a failure
+    return ended.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
