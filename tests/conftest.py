@@ -197,13 +197,14 @@ class UnreliableDynamoDb:
         self._prepare(operation, getattr(self._client, operation))
         return self
 
-    def refuses(self, operation: str, code: str = "ThrottlingException") -> None:
+    def refuses(self, operation: str, code: str = "ThrottlingException") -> Self:
         """Prepare an error without effect."""
 
         def fail(**_: object) -> None:
             raise _client_error(code)
 
         self._prepare(operation, fail)
+        return self
 
     def conflicts(self) -> None:
         """Prepare a transaction that another write to its first item cancels."""

@@ -45,6 +45,7 @@ _SENDER_ID: Final = re.compile(r"[A-Za-z0-9]{1,14}")
 _PLACEHOLDER: Final = re.compile(r"##\s*(\w+)\s*##")
 _LONGEST_NAME: Final = 256
 _LONGEST_BAD_PHONE: Final = 32
+_LONGEST_TEXT: Final = 255 * 153  # what the most parts that an SMS can have hold: longer can never be valid
 
 
 class _InvalidFieldError(ValueError):
@@ -225,6 +226,8 @@ def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any
     own_template = _optional_text(fields, "templateid", "templateId") or _optional_text(fields, "flowid", "flowId")
     default_template = defaults.template_id if text is not None or variables else None
     template_id = (own_template or default_template or "").strip() or None
+    if len(template_id or "") > _LONGEST_NAME:
+        raise _InvalidFieldError(f"templateId: longer than {_LONGEST_NAME} characters")
     if template_id:
         standard = {"firstName": first_name, "message": text}
         named = {name: value for name, value in standard.items() if value is not None} | variables
@@ -304,7 +307,7 @@ def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
     for name, member in value.items():
         text = "" if member is None else str(member).lower() if isinstance(member, bool) else text_of(member)
         if text is None:
-            raise _InvalidFieldError(f"variables.{well_formed(name)}: must be a text or number")
+            raise _InvalidFieldError(f"variables.{well_formed(name)[:_LONGEST_NAME]}: must be a text or number")
         if canonical(name) not in ("mobiles", "crqid"):  # the recipient's own fields in a Flow request
             variables[well_formed(name)] = text
     return variables
@@ -331,8 +334,17 @@ def _parameter(name: str, value: object) -> str | int:
 
 
 def _filled_in(text: str, values: Mapping[str, str]) -> str:
-    """Fill `##firstName##` and variables in; a placeholder of another name is MSG91's, and stays."""
-    return _PLACEHOLDER.sub(lambda match: values.get(canonical(match[1]), match[0]), text)
+    """Fill `##firstName##` and variables in; a placeholder of another name is MSG91's, and stays.
+
+    The length is known before the text is made: a few kilobytes of placeholders could become gigabytes.
+    """
+
+    def filling(match: re.Match[str]) -> str:
+        return values.get(canonical(match[1]), match[0])
+
+    if len(text) + sum(len(filling(match)) - len(match[0]) for match in _PLACEHOLDER.finditer(text)) > _LONGEST_TEXT:
+        raise _InvalidFieldError(f"message: longer than {_LONGEST_TEXT} characters, filled in; no SMS can be")
+    return _PLACEHOLDER.sub(filling, text)
 
 
 def _crqid(message_id: str | None, phone: str | None) -> str:

@@ -14,7 +14,7 @@ from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.messages import Applied, Delivery, Messages
 from segment_msg91.store.queues import Queue, RawReport
 from segment_msg91.store.reports import ReportItem, Reports
-from segment_msg91.times import instant, parse_instant
+from segment_msg91.times import instant, parse_instant, parse_reported
 
 _WORKERS: Final = 8
 _IN_KEY_ONLY: Final = frozenset({"digest", "meta", "phone"})
@@ -111,7 +111,7 @@ class Reporter:
             self._quarantine.put(raw, reading.problems[0])
             receipt.quarantined = 1
             receipt.problems = reading.problems
-        received_at = parse_instant(raw.received_at) or self._clock()
+        received_at = parse_reported(raw.received_at, UTC) or self._clock()
         for report, applied, is_new in self._store_each(reading.reports, received_at):
             _count(receipt, report, applied, is_new=is_new)
 

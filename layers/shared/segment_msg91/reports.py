@@ -244,7 +244,11 @@ def _report(  # noqa: PLR0913 - what the versions read differently
 
 def _raw(record: Mapping[str, Any]) -> str:
     """Write a record as one text whatever the order of its members, so that a repeated report has the same digest."""
-    raw = well_formed(json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+    try:
+        raw = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise UnreadableError("a report with a number beyond what floating point holds") from None
+    raw = well_formed(raw)
     if len(raw) > _LARGEST_RAW:
         raise UnreadableError(f"a report of more than {_LARGEST_RAW} characters")
     return raw

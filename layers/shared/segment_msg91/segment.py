@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from segment_msg91.fields import MalformedJsonError, read_json
 
+# Segment's batches hold at most 4000. The answer tells of each event, and Lambda's answers end at 6 MB.
+LARGEST_BATCH: Final = 10_000
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 class MalformedBodyError(ValueError):
-    """The body holds no event; the text says why, without quoting it."""
+    """The body holds no event, or far too many; the text says why, without quoting it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ def split(body: bytes) -> Delivery:
         raise MalformedBodyError("The body is not UTF-8; send JSON.") from None
     except MalformedJsonError as error:
         raise MalformedBodyError(f"The body is not JSON: {error}.") from None
+    if isinstance(content, list) and len(content) > LARGEST_BATCH:
+        raise MalformedBodyError(f"The body holds more than {LARGEST_BATCH} events; make Segment's batches smaller.")
     if isinstance(content, list) and content:
         return Delivery([_unwrapped(element) for element in content], is_batch=True)
     if isinstance(content, dict):

@@ -26,6 +26,8 @@ _ROUNDS: Final = 4
 _DONE: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID})
 _IN_DOUBT: Final = frozenset({SendState.SENDING, SendState.UNKNOWN})
 _WORTH_ANOTHER_ROUND: Final = frozenset({"None", "TransactionConflict"})
+_VANISHED: Final = "ConditionalCheckFailed"  # its condition failed, and there was no item to say why
+_MOST_OWED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class Messages:
         self._client = client
         self._table = table
         self._retention = retention
+        self._owed: dict[str, _Update] = {}
 
     def claim(
         self, drafts: Sequence[Draft], now: datetime, lease: timedelta, resend_after: timedelta | None = None
@@ -151,6 +154,7 @@ class Messages:
         """
         if not drafts:
             return []
+        self._write_or_owe(list(self._owed.values()))
         updates = [self._claim_of(draft, now, lease, resend_after) for draft in drafts]
         written = self._write_one(updates[0]) if len(updates) == 1 else self._claim_many(updates, resend_after)
         claims: list[Claim] = []
@@ -161,17 +165,15 @@ class Messages:
                 claims.append(Claimed(update.key, str(update.claim_id), now + lease))
             else:
                 claims.append(NotClaimed(outcome) if isinstance(outcome, str) else Found.of(outcome))
-        self._abandon([u for u in updates if isinstance(written[u.key], str)], now)
+        self._write_or_owe([self._freeing(u, now) for u in updates if isinstance(written[u.key], str)])
         return claims
 
     def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[str]:
-        """Write outcomes; return the keys of those that could not be written.
+        """Write outcomes; return the keys of those that could not be written, and are tried again before a next claim.
 
         Each is written over its own claim only: where another has claimed the message since, its outcome counts.
         """
-        updates = [self._settlement_of(settlement, now) for settlement in settlements]
-        written = self._write_one(updates[0]) if len(updates) == 1 else self._transact(updates)
-        return [key for key, outcome in written.items() if isinstance(outcome, str)]
+        return self._write_or_owe([self._settlement_of(settlement, now) for settlement in settlements])
 
     def give_up(self, found: Found, now: datetime) -> None:
         """Put on record that a message is in doubt, because its sender was stopped. Raises StoreUnavailableError."""
@@ -359,7 +361,7 @@ class Messages:
             is_written, before = self._write(update)
         except StoreUnavailableError as error:
             return {update.key: str(error)}
-        return {update.key: None if is_written else before or "the message vanished"}
+        return {update.key: None if is_written else before or _VANISHED}
 
     def _claim_many(
         self, updates: Sequence[_Update], resend_after: timedelta | None
@@ -416,20 +418,27 @@ class Messages:
             return {update.key: error_code(error) for update in updates}
         return {update.key: None for update in updates}
 
-    def _abandon(self, updates: Sequence[_Update], now: datetime) -> None:
-        """Free claims whose writing failed for us but may have succeeded, so that the next delivery can send them."""
-        for update in updates:
-            try:
-                self._write(
-                    self._update(
-                        update.key,
-                        {"send_state": SendState.RETRYABLE, "settled_at": instant(now), "error": "the claim was lost"},
-                        "#claim_id = :own_claim AND #send_state = :sending",
-                        {"own_claim": update.claim_id, "sending": SendState.SENDING},
-                    )
-                )
-            except StoreUnavailableError:
-                return
+    def _write_or_owe(self, updates: Sequence[_Update]) -> list[str]:
+        """Write what ends claims of ours; return the keys that could not be written, and remember those for later.
+
+        Nobody else knows that such a message was not sent, or was: it would end as `unknown`.
+        """
+        if not updates:
+            return []
+        written = self._write_one(updates[0]) if len(updates) == 1 else self._transact(updates)
+        failed = {u.key: u for u in updates if isinstance(written[u.key], str) and written[u.key] != _VANISHED}
+        others = {key: update for key, update in self._owed.items() if key not in written}
+        self._owed = dict([*others.items(), *failed.items()][-_MOST_OWED:])
+        return list(failed)
+
+    def _freeing(self, update: _Update, now: datetime) -> _Update:
+        """Free a claim whose writing failed for us but may have succeeded, so that the next delivery can send it."""
+        return self._update(
+            update.key,
+            {"send_state": SendState.RETRYABLE, "settled_at": instant(now), "error": "the claim was lost"},
+            "#claim_id = :own_claim AND #send_state = :sending",
+            {"own_claim": update.claim_id, "sending": SendState.SENDING},
+        )
 
 
 def _contradict(status: Value | None, other: DeliveryStatus) -> bool:
