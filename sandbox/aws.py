@@ -1,26 +1,27 @@
 """The AWS services of the local stack: moto's server with the template's tables, queues and secret."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
+from boto3.dynamodb.types import TypeDeserializer
+from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
+from sandbox.interception import Interception, Interceptor
+from sandbox.moto_speed import faster_dynamodb
 from sandbox.servers import serving, url_of, wsgi_server
-from sandbox.template import REGION, Queue, Table, Template
+from sandbox.template import ACCOUNT, REGION, Queue, Table, Template
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIEnvironment
     from mypy_boto3_dynamodb import DynamoDBClient, DynamoDBServiceResource
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox", "AWS_DEFAULT_REGION": REGION}
-"""For the functions' environment; moto takes any."""
 
 SECRET = {
     "msg91_authkey": "sandbox-msg91-authkey",
@@ -34,8 +35,9 @@ SECRET = {
 class Aws:
     """The running services: clients for tests and the stack, and the environment that leads functions here."""
 
-    def __init__(self, url: str, template: Template, secret: Mapping[str, str]) -> None:
+    def __init__(self, url: str, template: Template, secret: Mapping[str, str], interception: Interception) -> None:
         self.url = url
+        self._interception = interception
         self._template = template
         self._secret = secret
         self._session = boto3.Session("sandbox", "sandbox", region_name=REGION)
@@ -44,8 +46,32 @@ class Aws:
         self.sqs: SQSClient = self._session.client("sqs", endpoint_url=url)
         self.secrets: SecretsManagerClient = self._session.client("secretsmanager", endpoint_url=url)
 
-    def environment(self) -> dict[str, str]:
-        return CREDENTIALS | {"AWS_ENDPOINT_URL": self.url}
+    @property
+    def interceptor(self) -> Interceptor | None:
+        return self._interception.interceptor
+
+    @interceptor.setter
+    def interceptor(self, interceptor: Interceptor | None) -> None:
+        self._interception.interceptor = interceptor
+
+    @property
+    def calls(self) -> Counter[tuple[str, str, str, str]]:
+        """How often each caller, service, operation and resource was seen, executed or not."""
+        return self._interception.calls
+
+    def environment(self, function: str) -> dict[str, str]:
+        """Each function signs with a key of its own, which tells whose a call is; moto takes any."""
+        return {
+            "AWS_ACCESS_KEY_ID": function,
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+        }
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """All of a table's items, from moto's memory: a scan of 20,000 takes it half a minute. While nobody writes."""
+        stored = dynamodb_backends[ACCOUNT][REGION].get_table(table).all_items()
+        return [_plain(item.to_json()["Attributes"]) for item in stored]
 
     def reset(self) -> None:
         """Empties every table and queue, by making them anew."""
@@ -78,36 +104,27 @@ class Aws:
         self.sqs.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]
 
 
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    deserializer = TypeDeserializer()
+    return {name: deserializer.deserialize(value) for name, value in item.items()}
+
+
+class _RequestHandler(MotoRequestHandler):
+    def connection_dropped(self, _error: BaseException, _environ: "WSGIEnvironment | None" = None) -> None:
+        """An interceptor wants it dropped: the caller must notice, and not wait for an answer."""
+        self.close_connection = True
+
+
 @contextmanager
 def running_aws(
     template: Template, secret: Mapping[str, str] = SECRET, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[Aws]:
-    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
-    server = wsgi_server(app, host, port, MotoRequestHandler)
-    with serving(server):
-        aws = Aws(url_of(server), template, secret)
+    interception = Interception(DomainDispatcherApplication(create_backend_app))
+    server = wsgi_server(interception, host, port, _RequestHandler)
+    with faster_dynamodb(), serving(server):
+        aws = Aws(url_of(server), template, secret, interception)
         try:
             aws.reset()  # moto keeps its state per process, so an earlier server may have left some
             yield aws
         finally:
             aws.close()
-
-
-def one_at_a_time(app: "WSGIApplication") -> "WSGIApplication":
-    """Makes conditional writes and transactions atomic, which moto's are not between threads.
-
-    Long polling would keep everybody waiting: receive with WaitTimeSeconds=0 here.
-    """
-    lock = Lock()
-
-    def serialised(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        with lock:
-            answer = app(environ, start_response)
-            try:
-                return list(answer)
-            finally:
-                close = getattr(answer, "close", None)
-                if close:
-                    close()
-
-    return serialised

@@ -99,7 +99,7 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
         template = Template.load(parameters={**options.parameters, "Msg91BaseUrl": msg91_url})
         aws = started.enter_context(running_aws(template, secret, options.host, options.aws_port))
         environments = {
-            function.name: aws.environment() | template.environment(function.name, aws.url)
+            function.name: aws.environment(function.name) | template.environment(function.name, aws.url)
             for function in template.functions()
         }
         invokers = started.enter_context(start(template.functions(), environments))

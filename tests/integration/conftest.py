@@ -33,11 +33,21 @@ def reports(dynamodb: "UnreliableDynamoDb") -> Reports:
 
 
 @pytest.fixture
-def send(messages: Messages, msg91: "FakeMsg91", clock: "Clock") -> Send:
-    """Deliver events to a Sender, whose settings are the template's but for those named."""
+def send(messages: Messages, dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", clock: "Clock") -> Send:
+    """Deliver events to a Sender, whose settings are the template's but for those named.
 
-    def deliver(*events: Any, seconds: float = 29, authkey: str = "authkey", **settings: Any) -> list[Result]:  # noqa: ANN401 - any JSON, any setting
-        sender = Sender(replace(IngestSettings.load(), **settings), messages, msg91.client(), clock)
+    `elsewhere`: in another execution environment, which knows of this one's writes only what the table tells.
+    """
+
+    def deliver(
+        *events: Any,  # noqa: ANN401 - any JSON
+        seconds: float = 29,
+        authkey: str = "authkey",
+        elsewhere: bool = False,
+        **settings: Any,  # noqa: ANN401 - any setting
+    ) -> list[Result]:
+        store = Messages(dynamodb.client, "MessagesTable", RETENTION) if elsewhere else messages
+        sender = Sender(replace(IngestSettings.load(), **settings), store, msg91.client(), clock)
         return sender.send(events, authkey, clock() + timedelta(seconds=seconds))
 
     return deliver

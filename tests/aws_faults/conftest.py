@@ -1,0 +1,141 @@
+"""Both functions on boto3 and the embedded AWS over HTTP, a fake MSG91 with its ledger, and the passing of time."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from functions.delivery_reports import app as delivery_reports
+from functions.segment_ingest import app as segment_ingest
+from sandbox.aws import Aws, running_aws
+from sandbox.event_source import EventSource
+from sandbox.lambda_runtime import Event, InThisProcess, Invoker
+from sandbox.template import PATH, REGION, Template, queue_url
+from segment_msg91.store import aws as store_aws
+from tests.aws_faults.faults import READ_TIMEOUT
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeMsg91
+
+TEMPLATE: Final = Template.load()
+_APPS: Final = {"SegmentIngestFunction": segment_ingest, "DeliveryReportsFunction": delivery_reports}
+_LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """Of the events, in their order."""
+        return [result["status"] for result in self.body["results"]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What Segment, MSG91 and an onlooker do and see."""
+
+    aws: Aws
+    functions: Mapping[str, Invoker]
+    msg91: "FakeMsg91"
+
+    def deliver(self, *events: dict[str, Any]) -> Reply:
+        """One event goes by itself, several as a batch."""
+        return self._post("SegmentIngestFunction", "track.json", events[0] if len(events) == 1 else list(events))
+
+    def report(self, body: object) -> Reply:
+        return self._post("DeliveryReportsFunction", "report_v3.json", body)
+
+    def redrive(self) -> int:
+        """Let Lambda poll the redrive queue once; return how many bodies the function was given."""
+        (trigger,) = TEMPLATE.queue_triggers()
+        return EventSource(self.aws.sqs, self.aws.url, trigger, self.functions[trigger.function]).poll()
+
+    def sent(self) -> Counter[str]:
+        """How many SMS each number got."""
+        return Counter(sms.number for sms in self.msg91.sent)
+
+    def queued(self, queue: str) -> int:
+        """How many bodies are in a queue, those included that are being handled."""
+        counts = self.aws.sqs.get_queue_attributes(
+            QueueUrl=queue_url(self.aws.url, queue),
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return sum(int(count) for count in counts.values())
+
+    def leases_run_out(self) -> None:
+        """Time passes, as the functions see it."""
+        messages = self.aws.tables.Table("MessagesTable")
+        for message in self.aws.items("MessagesTable"):
+            if "lease_until" in message:
+                messages.put_item(Item=message | {"lease_until": _LONG_AGO})
+
+    def _post(self, function: str, sample: str, body: object) -> Reply:
+        event: Event = json.loads((PATH.parent / "events" / sample).read_text(encoding="utf-8"))
+        answer: Any = self.functions[function](event | {"body": json.dumps(body), "isBase64Encoded": False})
+        return Reply(answer["statusCode"], json.loads(answer["body"]))
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[Aws]:
+    with running_aws(TEMPLATE) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def sessions() -> Mapping[str, boto3.Session]:
+    """By function, each with the key by which the embedded AWS knows whose a call is."""
+    return {name: boto3.Session(name, "sandbox", region_name=REGION) for name in _APPS}
+
+
+@pytest.fixture
+def world(
+    embedded: Aws,
+    sessions: Mapping[str, boto3.Session],
+    msg91: "FakeMsg91",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],  # noqa: ARG001  # the functions' logs are not this suite's matter
+) -> Iterator[World]:
+    embedded.reset()
+    _show_failed_bodies_again_at_once(embedded)
+    monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
+    monkeypatch.setattr(store_aws, "_CONFIG", store_aws._CONFIG.merge(Config(read_timeout=READ_TIMEOUT)))  # noqa: SLF001
+    # Between its attempts the SDK waits a second or so.
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    with ExitStack() as wired:
+        functions = {}
+        for function in TEMPLATE.functions():
+            wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
+            functions[function.name] = InThisProcess(function, _APPS[function.name].lambda_handler)
+        yield World(embedded, functions, msg91)
+
+
+@contextmanager
+def _wired(function: str, aws: Aws, session: boto3.Session) -> Iterator[None]:
+    """The function's clients are built with its own variables and key, as in an environment of its own."""
+    wiring = _APPS[function].wiring
+    wiring.cache_clear()
+    variables = aws.environment(function) | TEMPLATE.environment(function, aws.url)
+    with (
+        patch.dict("os.environ", variables),
+        patch("boto3.DEFAULT_SESSION", session),
+        patch("boto3.session.Session", lambda: session),
+    ):
+        wiring()
+    yield
+    wiring.cache_clear()
+
+
+def _show_failed_bodies_again_at_once(aws: Aws) -> None:
+    url = queue_url(aws.url, "ReportsRedriveQueue")
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})

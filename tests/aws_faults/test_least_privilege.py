@@ -1,0 +1,133 @@
+"""Each function may do in AWS what it does on some path, and nothing else.
+
+Seen are the calls that the functions' own code makes. What Lambda does with their roles (logs, traces, polling the
+queue) is the matter of tests/test_template.py.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from sandbox.template import PATH
+from tests.aws_faults.faults import LOST, REFUSED, Injector
+from tests.aws_faults.test_reporting import RECORD
+from tests.aws_faults.test_sending import CLAIM, CLAIM_MANY, KilledError
+
+if TYPE_CHECKING:
+    from sandbox.interception import Call, Verdict
+    from tests.aws_faults.conftest import World
+    from tests.conftest import Track
+
+type Permission = tuple[str, str]
+"""An IAM action and the name of its resource."""
+
+FUNCTIONS: Final = ("SegmentIngestFunction", "DeliveryReportsFunction")
+# DynamoDB asks for the permission of each write in a transaction, not for one of the transaction's.
+ACTION_OF_WRITE: Final = {"Update": "UpdateItem", "Put": "PutItem", "Delete": "DeleteItem"}
+V3: Final = {"date": "2026-01-02 08:34:10", "number": "919800000001", "status": "1", "desc": "DELIVERED"}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as plain values."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
+
+
+@dataclass(slots=True)
+class Recorder(Injector):
+    """Notes which permission every call needs, by function."""
+
+    needed: dict[str, set[Permission]] = field(default_factory=dict)
+
+    def before(self, call: "Call") -> "Verdict":
+        self.needed.setdefault(call.caller, set()).update(_permissions_for(call))
+        return Injector.before(self, call)
+
+
+def _permissions_for(call: "Call") -> Iterator[Permission]:
+    if call.operation != "TransactWriteItems":
+        yield f"{call.service}:{call.operation}", call.resource
+        return
+    for write in json.loads(call.body)["TransactItems"]:
+        for kind, request in write.items():
+            yield f"dynamodb:{ACTION_OF_WRITE[kind]}", request["TableName"]
+
+
+def _permissions_of(function: str) -> set[Permission]:
+    template: Any = yaml.load(PATH.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
+    (policy,) = template["Resources"][function]["Properties"]["Policies"]
+    return {(statement["Action"], _name(statement["Resource"])) for statement in policy["Statement"]}
+
+
+def _name(resource: str) -> str:
+    """`${MessagesTable.Arn}/index/by_phone`, or `MessagesTable.Arn`, or `Secret`, without what makes an ARN of it."""
+    return re.sub(r"[${}]|\.Arn", "", resource)
+
+
+@pytest.fixture
+def recorder(world: "World", track: "Track") -> Recorder:
+    """After every path of both functions on which AWS is called."""
+    recorder = Recorder(plan={})
+    world.aws.interceptor = recorder
+    try:
+        _send(world, track, recorder)
+        _report(world, recorder)
+    finally:
+        world.aws.interceptor = None
+    return recorder
+
+
+def _send(world: "World", track: "Track", recorder: Recorder) -> None:
+    single, *batch = (track(f"91980000000{number}", f"message-{number}") for number in range(1, 5))
+    world.deliver(single)
+    world.deliver(single)
+    world.deliver(track("12", "message-invalid"))
+    world.deliver(single, *batch)
+    world.msg91.refuses("301")
+    world.deliver(track("919800000005", "message-held"))
+    world.msg91.breaks_off(KilledError())
+    with pytest.raises(KilledError):
+        world.deliver(track("919800000006", "message-killed"))
+    world.leases_run_out()
+    world.deliver(track("919800000006", "message-killed"))
+    recorder.plan = {CLAIM: LOST, CLAIM_MANY: LOST}
+    world.deliver(track("919800000007", "message-lost"))
+    world.deliver(track("919800000008", "message-lost-1"), track("919800000009", "message-lost-2"))
+    recorder.plan = {}
+
+
+def _report(world: "World", recorder: Recorder) -> None:
+    messages = world.aws.tables.Table("MessagesTable")
+    message = next(one for one in world.aws.items("MessagesTable") if one["phone"] == V3["number"])
+    by_request_id = V3 | {"requestId": message["request_id"], "CRQID": "0"}
+    messages.delete_item(Key={"crqid": message["crqid"]})
+    world.report(by_request_id)
+    messages.put_item(Item=message)
+    world.report(by_request_id)
+    world.report([by_request_id | {"CRQID": message["crqid"], "status": status} for status in ("2", "9")])
+    world.report({"odd": "body"})
+    recorder.plan = {RECORD: REFUSED}
+    world.report(by_request_id)
+    recorder.plan = {}
+    world.redrive()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_permission_is_missing(recorder: Recorder, function: str) -> None:
+    assert recorder.needed[function] - _permissions_of(function) == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_permission_is_unused(recorder: Recorder, function: str) -> None:
+    assert _permissions_of(function) - recorder.needed[function] == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_resource_is_named(function: str) -> None:
+    assert not [resource for _, resource in _permissions_of(function) if "*" in resource]
