@@ -25,6 +25,10 @@ test: $(READY) lint ## Lint, types, every test, the template's lint and the buil
 protections: $(READY) ## Take the lines away that keep the promises, and show which test misses each
 	@python scripts/protections.py
 
+.PHONY: fuzz
+fuzz: $(READY) ## Look for what nobody thought of, for some minutes (EXAMPLES=2000)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) pytest -n 2 tests/handlers/fuzz tests/integration/test_send_protocol.py
+
 .PHONY: lint
 lint: $(READY) ## Ruff, mypy, the template's rules, and whether the layer's requirements are the lock's
 	ruff check .

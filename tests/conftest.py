@@ -32,6 +32,7 @@ for real in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_LAMBDA_RUNTIME_API"):
 
 import boto3
 import httpx
+import hypothesis
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -47,6 +48,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
+# The same examples in every run: `make test` fails for a change, not for a new idea. `make fuzz` has the ideas. No
+# deadline either: a busy machine is slow now and then.
+hypothesis.settings.register_profile("repeatable", derandomize="FUZZ_EXAMPLES" not in os.environ, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 type Item = dict[str, Any]
 type Track = Callable[..., dict[str, Any]]

@@ -1,0 +1,176 @@
+"""What design.md's contract says of answers and stored items, written out again: the fuzz tests' judge.
+
+Nothing here is taken from the code under test. Each function returns complaints; none means all is well.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tests.conftest import Item, SentSms
+    from tests.handlers.conftest import Answer
+
+type Check = Callable[[Any], bool]
+
+LARGEST_ITEM: Final = 400 * 1024
+LARGEST_HASH_KEY: Final = 2048
+LARGEST_SORT_KEY: Final = 1024
+LONGEST_BAD_PHONE: Final = 32
+
+_SEND_STATES: Final = frozenset(["sending", "accepted", "rejected", "invalid", "held", "retryable", "unknown"])
+_STATUSES: Final = frozenset(["delivered", "failed", "ndnc", "rejected", "blocked", "pending", "unknown"])
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.strip() == value
+
+
+def _is_instant(value: object) -> bool:
+    return isinstance(value, str) and bool(_INSTANT.fullmatch(value)) and bool(datetime.fromisoformat(value))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Decimal) and value == int(value) and value > 0
+
+
+def is_phone(value: object) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"[1-9]\d{6,14}", value, re.ASCII))
+
+
+def _is_phone_or_its_text(value: object) -> bool:
+    return is_phone(value) or (_is_text(value) and len(str(value)) <= LONGEST_BAD_PHONE)
+
+
+def _is_json(value: object) -> bool:
+    def refuse(_: str) -> None:
+        raise ValueError
+
+    json.loads(str(value), parse_constant=refuse)
+    return True
+
+
+def _matches(pattern: str) -> Check:
+    return lambda value: isinstance(value, str) and bool(re.fullmatch(pattern, value, re.ASCII))
+
+
+def _is_in(values: frozenset[str]) -> Check:
+    return lambda value: value in values
+
+
+MESSAGE: Final[Mapping[str, Check]] = {
+    "crqid": _matches("[A-Za-z0-9]{1,52}"),
+    **dict.fromkeys(("message_id", "event_type", "event_name", "user_id", "anonymous_id", "error"), _is_text),
+    **dict.fromkeys(("sender_id", "template_id", "request_id", "error_code", "claim_id"), _is_text),
+    "phone": _is_phone_or_its_text,
+    "encoding": _is_in(frozenset({"GSM-7", "UCS-2"})),
+    "send_state": _is_in(_SEND_STATES),
+    **dict.fromkeys(("parts", "attempts", "expires_at"), _is_whole),
+    **dict.fromkeys(("created_at", "settled_at", "lease_until"), _is_instant),
+    "crqid_shared": lambda value: value is True,
+}
+REPORT: Final[Mapping[str, Check]] = {
+    **dict.fromkeys(("report_group", "report_id", "request_id", "crqid", "matched", "sender_id"), _is_text),
+    **dict.fromkeys(("code", "description", "failure_reason", "campaign_name", "msg91_user_id"), _is_text),
+    **dict.fromkeys(("client_id", "inmsid", "country_code"), _is_text),
+    **dict.fromkeys(("phone", "unmatched_phone"), _is_phone_or_its_text),
+    "status": _is_in(_STATUSES),
+    "webhook_version": _is_in(frozenset({"v2", "v3", "v4", "new"})),
+    **dict.fromkeys(("amount", "credits"), lambda value: isinstance(value, Decimal)),
+    **dict.fromkeys(("reported_at", "received_at"), _is_instant),
+    "expires_at": _is_whole,
+    "raw": _is_json,
+}
+_ALWAYS_IN_MESSAGE: Final = {"crqid", "event_type", "send_state", "attempts", "claim_id", "created_at", "expires_at"}
+_ALWAYS_IN_REPORT: Final = {
+    "report_group",
+    "report_id",
+    "status",
+    "webhook_version",
+    "received_at",
+    "expires_at",
+    "raw",
+}
+
+
+def about_answer(answer: "Answer", expected: frozenset[int]) -> Iterator[str]:
+    """Judge an answer of either endpoint: a status that may come, and JSON with one line for a person."""
+    if answer.status not in expected:
+        yield f"answered {answer.status}: {answer.body}"
+    message = answer.body.get("message")
+    if not isinstance(message, str) or not message.strip() or "\n" in message:
+        yield f"no one line for a person: {message!r}"
+    try:
+        json.dumps(answer.body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        yield "an answer that is no UTF-8"
+
+
+def about_segment(answer: "Answer", messages: Sequence["Item"], sent: Sequence["SentSms"]) -> Iterator[str]:
+    """Judge what an event led to, while MSG91 accepts all and AWS does its work."""
+    yield from about_answer(answer, frozenset({200, 400, 401, 413}))
+    results = answer.body.get("results", [])
+    if not {result["status"] for result in results} <= {"accepted", "duplicate", "skipped", "invalid"}:
+        yield f"results that nothing explains: {results}"
+    states = {message.get("send_state") for message in messages}
+    if not states <= ({"accepted", "invalid"} if answer.status == 200 else {"invalid"}):
+        yield f"answered {answer.status}, and stored as {states}"
+    if messages and not results:
+        yield "stored, and nothing told"
+    accepted = sorted((message["crqid"], message["phone"]) for message in messages if "request_id" in message)
+    if accepted != sorted((sms.crqid or "", sms.number) for sms in sent):
+        yield f"sent {sent}, and on record as accepted {accepted}"
+    if len(accepted) != sum(result["status"] == "accepted" for result in results):
+        yield f"on record as accepted {accepted}, and told {results}"
+    for message in messages:
+        yield from about_message(message)
+
+
+def about_message(message: "Item") -> Iterator[str]:
+    """Judge an item of the messages table, whose request has been answered."""
+    yield from _about_item(message, MESSAGE, _ALWAYS_IN_MESSAGE)
+    yield from _about_keys(message, hashes=("crqid", "phone"), sorts=("created_at",))
+    if message.get("send_state") == "invalid":
+        if "error" not in message or "settled_at" not in message:
+            yield "invalid, and not why or since when"
+    elif not is_phone(message.get("phone")) or "settled_at" not in message:
+        yield "sent, without a phone number or its time"
+
+
+def about_report(report: "Item") -> Iterator[str]:
+    """Judge an item of the reports table."""
+    yield from _about_item(report, REPORT, _ALWAYS_IN_REPORT)
+    yield from _about_keys(report, hashes=("report_group", "unmatched_phone"), sorts=("report_id", "reported_at"))
+    if report.get("unmatched_phone") != (None if "matched" in report else report.get("phone")):
+        yield "matched and unmatched at once, or neither"
+
+
+def _about_item(item: "Item", checks: Mapping[str, Check], always: set[str]) -> Iterator[str]:
+    if missing := always - set(item):
+        yield f"without {missing}"
+    for name, value in item.items():
+        if name not in checks:
+            yield f"{name} is no attribute of the contract"
+        elif not _holds(checks[name], value):
+            yield f"{name} is {str(value)[:100]!r}"
+    if sum(len(f"{name}{value}".encode()) for name, value in item.items()) > LARGEST_ITEM:
+        yield "larger than an item can be"
+
+
+def _about_keys(item: "Item", hashes: Sequence[str], sorts: Sequence[str]) -> Iterator[str]:
+    """Judge the lengths of keys, which moto does not look at in indexes."""
+    for names, most in ((hashes, LARGEST_HASH_KEY), (sorts, LARGEST_SORT_KEY)):
+        for name in names:
+            if len(str(item.get(name, "")).encode()) > most:
+                yield f"{name} is longer than a key can be"
+
+
+def _holds(check: Check, value: object) -> bool:
+    try:
+        return check(value)
+    except ValueError:
+        return False

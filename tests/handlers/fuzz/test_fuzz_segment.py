@@ -1,0 +1,152 @@
+"""POST /segment, from bytes up: whatever comes, an answer that fits, and nothing half true on record."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segment_msg91.api_gateway import LARGEST_BODY_BYTES
+from tests.handlers.fuzz import strategies as odd
+from tests.handlers.fuzz.contract import about_segment
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, FakeMsg91, Item, SentSms
+    from tests.handlers.conftest import Answer, Endpoint
+
+type Leftovers = Callable[[], tuple[list["Item"], list["SentSms"]]]
+type Judge = Callable[["Answer"], list[str]]
+
+PHONE: Final = "919800000001"
+
+
+PAYLOAD: Final = {"phone": PHONE, "message": "Hello ##firstName##", "senderID": "MSGIND", "firstName": "Asha"}
+TEMPLATE: Final = {"templateId": "60b07", "variables": {"VAR1": "one", "two": 2}}
+PARAMETERS: Final = {
+    **dict.fromkeys(("route", "country", "unicode", "flash", "afterminutes", "short_url"), "1"),
+    "schtime": "2026-01-02 03:04:05",
+    "campaign": "Spring",
+    "DLT_TE_ID": "1107",
+}
+SURROUNDINGS: Final = {
+    "userId": "user-1",
+    "anonymousId": 7,
+    "timestamp": "2026-01-02T03:04:05Z",
+    "sentAt": "2026-01-02T03:04:05Z",
+    "context": {"integration": {"name": "x"}},
+    "integrations": {"All": False},
+}
+
+
+def _event(message_id: str, kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    place = "traits" if kind == "identify" else "properties"
+    named = {"type": kind, "messageId": message_id, "event": "Order Shipped", "name": "Home"}
+    return named | SURROUNDINGS | {place: PAYLOAD | properties}
+
+
+EVENTS: Final = [
+    _event("m1", "track", {}),
+    _event("m2", "track", TEMPLATE),
+    _event("m3", "page", PARAMETERS),
+    _event("m4", "identify", TEMPLATE | PARAMETERS),
+]
+BATCHES: Final = [EVENTS[:2], EVENTS, [EVENTS[0], EVENTS[0]], [{"json": event} for event in EVENTS[2:]]]
+SAMPLES: Final = [json.dumps(sample) for sample in (*EVENTS, {"json": EVENTS[0]}, *BATCHES)]
+BODY: Final = odd.mutated(SAMPLES) | odd.mutated(SAMPLES) | odd.ANYTHING | st.sampled_from(odd.NO_JSON)
+
+
+@pytest.fixture
+def left(aws: "Aws", msg91: "FakeMsg91") -> Leftovers:
+    """Return the messages on record and the SMS sent, and remove them."""
+
+    def take() -> tuple[list["Item"], list["SentSms"]]:
+        messages, sent = aws.messages(), list(msg91.sent)
+        for message in messages:
+            aws.dynamodb.delete_item(TableName="MessagesTable", Key={"crqid": {"S": message["crqid"]}})
+        msg91.sent.clear()
+        return messages, sent
+
+    return take
+
+
+@pytest.fixture
+def judge(left: Leftovers) -> Judge:
+    """Return the complaints about an answer and what it left behind, and remove that."""
+    return lambda answer: list(about_segment(answer, *left()))
+
+
+@odd.FUZZED
+@given(body=BODY)
+def test_whatever_json_comes_is_answered_and_told_truly(body: str, ingest: "Endpoint", judge: Judge) -> None:
+    assert judge(ingest(body)) == []
+
+
+@odd.FUZZED
+@given(body=odd.mutated(SAMPLES))
+def test_whatever_json_comes_twice_is_sent_once(body: str, ingest: "Endpoint", left: Leftovers) -> None:
+    results = ingest(body).body.get("results", [])
+    ingest(body)
+    _, sent = left()
+    # Without a message id an event can't be recognised.
+    unnamed = [result for result in results if result["messageId"] is None and result["status"] == "accepted"]
+    again = len(sent) - sum(result["status"] == "accepted" for result in results)
+    assert again == len(unnamed)
+
+
+@odd.FUZZED
+@given(body=odd.cut_and_stained(BODY.map(lambda body: body.encode("utf-8", "surrogatepass"))) | st.binary())
+def test_whatever_bytes_come_are_answered_and_told_truly(body: bytes, ingest: "Endpoint", judge: Judge) -> None:
+    assert judge(ingest(body)) == []
+
+
+@odd.FUZZED
+@given(
+    members=odd.odd_members("queryStringParameters", "pathParameters", "requestContext", "cookies", "rawPath"),
+    body=odd.ODD | BODY,
+    is_base64=odd.ODD,
+    headers=st.dictionaries(st.text(max_size=5) | st.sampled_from(["Content-Type", "Cookie"]), odd.ODD, max_size=3),
+)
+def test_an_odd_request_with_the_token_is_answered_and_told_truly(
+    members: dict[str, object],
+    body: object,
+    is_base64: object,
+    headers: dict[str, object],
+    ingest: "Endpoint",
+    judge: Judge,
+) -> None:
+    headers |= {"authorization": "Bearer sandbox-segment-token"}
+    answer = ingest.call(members | {"body": body, "isBase64Encoded": is_base64, "headers": headers})
+    assert judge(answer) == []
+
+
+@odd.FUZZED
+@given(
+    event=odd.odd_members("headers", "queryStringParameters", "pathParameters", "body", "isBase64Encoded"),
+    names=st.sets(st.sampled_from(["authorization", "X-Signature", "x-webhook-token"])),
+    value=odd.ODD,
+)
+def test_an_odd_request_without_the_token_is_refused(
+    event: dict[str, object], names: set[str], value: object, ingest: "Endpoint", judge: Judge
+) -> None:
+    if names:
+        event["headers"] = dict.fromkeys(names, value)
+    answer = ingest.call(event)
+    assert (answer.status, judge(answer)) == (401, [])
+
+
+@pytest.mark.parametrize("body", odd.DEEP, ids=["arrays", "objects", "open arrays", "Extensible, ever again"])
+@pytest.mark.parametrize("place", ["{}", '{{"type":"track","properties":{}}}', '[{{"json":{}}}]'])
+def test_deep_nesting_is_refused(place: str, body: str, ingest: "Endpoint", judge: Judge) -> None:
+    answer = ingest(place.format(body))
+    assert (answer.status, judge(answer)) == (400, [])
+
+
+@pytest.mark.parametrize("form", [str, str.encode], ids=["text", "base64"])
+@pytest.mark.parametrize(("excess", "status"), [(-1, 200), (0, 200), (1, 413)])
+def test_a_body_is_read_up_to_5_mb(
+    form: Callable[[str], object], excess: int, status: int, ingest: "Endpoint", judge: Judge
+) -> None:
+    answer = ingest(form(SAMPLES[0].ljust(LARGEST_BODY_BYTES + excess)))
+    assert (answer.status, judge(answer)) == (status, [])
