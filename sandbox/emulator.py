@@ -7,13 +7,14 @@ Lambda's own (awslambdaric). A function sees what it sees in Lambda: its code, t
 import os
 import platform
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
@@ -66,11 +67,24 @@ class Emulator:
         _wait_until_listening(address, self.process)
 
     def stop(self) -> None:
-        """End the emulator and the function in it, if they have not ended."""
+        """Kill the emulator and the function in it, if they have not ended."""
+        process, self.process = self.process, None
+        if process:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def freeze(self) -> None:
+        """Stop the function as Lambda does between events: its connections live on, and it does not notice."""
         if self.process:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, 9)
-            self.process.wait()
+            _signal(self.process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.process:
+            _signal(self.process, signal.SIGCONT)
 
     def _environment(self, code: Path) -> dict[str, str]:
         return {
@@ -101,18 +115,24 @@ def emulators(
     functions: Sequence[Function], environments: Environments, build: Path = BUILD
 ) -> Iterator[Mapping[str, Emulator]]:
     """Start every function's emulator, and end them with the block."""
+    with starter(build) as start:
+        yield {function.name: start(function, environments[function.name]) for function in functions}
+
+
+@contextmanager
+def starter(build: Path = BUILD) -> Iterator[Callable[[Function, Mapping[str, str]], Emulator]]:
+    """Yield what starts an emulator, any number for one function. They end with the block."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-msg91-")))
         runtime = _runtime(directory / "runtime")
-        started = {}
-        for function in functions:
-            emulator = Emulator(
-                function, environments[function.name], build, runtime, directory / f"{function.name}.log"
-            )
+
+        def start(function: Function, environment: Mapping[str, str]) -> Emulator:
+            emulator = Emulator(function, environment, build, runtime, directory / f"{function.name}.log")
             stack.callback(emulator.stop)
             emulator.start()
-            started[function.name] = emulator
-        yield started
+            return emulator
+
+        yield start
 
 
 def _emulator_binary() -> Path:
@@ -150,6 +170,22 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the emulator and its function, which it puts into a process group of its own."""
+    for pid in (process.pid, *_children(process.pid)) if process.poll() is None else ():
+        with suppress(ProcessLookupError):  # ended meanwhile
+            os.kill(pid, number)
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process has started. Linux only, as the emulator is."""
+    started: list[int] = []
+    with suppress(OSError):  # ended meanwhile
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            started += map(int, children.read_text().split())
+    return started
 
 
 def _wait_until_listening(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -61,6 +61,7 @@ def _receive(event: dict[str, Any]) -> dict[str, Any]:
     try:
         authenticate_msg91(request, secret.read())
         if request.is_too_large:
+            logger.warning("too large", bytes=len(request.body))
             return answer(413, "The body is over 5 MB.")
         receipt = reporter.receive(request.body, request.headers.get("content-type", ""))
     except SecretUnavailableError as error:

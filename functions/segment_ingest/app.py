@@ -69,6 +69,7 @@ def _receive(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         secrets = secret.read()
         authenticate_segment(request, secrets)
         if request.is_too_large:
+            logger.warning("too large", bytes=len(request.body))
             return answer(413, "The body is over 5 MB; make Segment's batches smaller.")
         delivery = segment.split(request.body)
     except SecretUnavailableError as error:

@@ -25,6 +25,8 @@ class Answer:
     sends: bool = False
     """Whether the SMS go out, whatever the caller gets to hear."""
     ending: Ending = Ending.ANSWERED
+    delay: float = 0
+    """Seconds before the answer is written; the SMS go out at once."""
 
 
 def error(code: str, message: str) -> Answer:

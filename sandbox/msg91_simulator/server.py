@@ -4,11 +4,13 @@ import json
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
-from typing import Final
+from typing import Any, Final
 
 from sandbox.msg91_simulator.answers import ANSWERS, Answer, Ending
 from sandbox.msg91_simulator.ledger import SentSms
@@ -20,26 +22,88 @@ SILENCE: Final = 30.0
 HINT: Final = {"message": "Try GET /ledger, POST or DELETE /faults, or MSG91's own paths"}
 
 
-class _Server(ThreadingHTTPServer):
-    def __init__(self, address: tuple[str, int], simulator: Simulator, silence: float) -> None:
+class Farewell(Enum):
+    """How an idle connection ends while its caller is not looking."""
+
+    CLOSED = "closed"
+    """By FIN, which reaches the caller's machine."""
+    DROPPED = "dropped"
+    """Without a word, and what comes over it is never answered: a load balancer has forgotten it."""
+    REFUSED = "refused"
+    """Without a word, and what comes over it is answered by RST: a NAT gateway has forgotten it."""
+
+
+class Entrance(ThreadingHTTPServer):
+    """One address of the simulator's. Its name tells the interceptor who calls, if each caller has its own."""
+
+    def __init__(self, address: tuple[str, int], simulator: Simulator, silence: float, name: str = "") -> None:
         super().__init__(address, _Handler)
         self.simulator = simulator
         self.silence = silence
+        self.name = name
         self.stopped = Event()
+        self.connections: set[_Handler] = set()
+        self.wasted: list[Farewell] = []
+        """How the connections had ended over which a request still came."""
+
+    @property
+    def is_connected(self) -> bool:
+        return any(connection.farewell is None for connection in list(self.connections))
+
+    def let_go(self, farewell: Farewell) -> None:
+        """Ends the connections that are open, all of them idle."""
+        for connection in list(self.connections):
+            connection.end(farewell)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # socketserver's
+        """Callers hang up and are killed here: that is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    """One connection."""
+
+    server: Entrance
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one segment
+    farewell: Farewell | None = None
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self)
+        super().finish()
+
+    def end(self, farewell: Farewell) -> None:
+        self.farewell = farewell
+        if farewell is Farewell.CLOSED:
+            with suppress(OSError):  # the caller was first
+                self.connection.shutdown(socket.SHUT_WR)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.farewell:
+            self._waste(self.farewell)
+        elif self.server.simulator.hangs_up(self.server.name):
+            self._reset()
+        else:
+            self._answer_post(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def _answer_post(self, body: bytes) -> None:
         if self.path == "/faults":
             self._add_fault(body)
         else:
-            self._give(self.server.simulator.answer(self.path, self.headers.get("authkey"), body))
+            authkey = self.headers.get("authkey")
+            self._give(self.server.simulator.answer(self.path, authkey, body, self.server.name))
+
+    def _waste(self, farewell: Farewell) -> None:
+        self.server.wasted.append(farewell)
+        if farewell is Farewell.DROPPED:
+            self.server.stopped.wait(self.server.silence)
+        self._reset()
 
     def do_GET(self) -> None:
         if self.path == "/ledger":
@@ -68,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(200, {"message": f"{fault['answer']} to whoever comes next"})
 
     def _give(self, answer: Answer) -> None:
+        self.server.stopped.wait(answer.delay)
         match answer.ending:
             case Ending.ANSWERED:
                 self._send(answer.status, answer.content_type, answer.body)
@@ -107,16 +172,26 @@ def _entry(sent: SentSms) -> dict[str, str]:
 
 
 @contextmanager
+def entrance(
+    simulator: Simulator, name: str = "", host: str = "127.0.0.1", port: int = 0, silence: float = SILENCE
+) -> Iterator[Entrance]:
+    server = Entrance((host, port), simulator, silence, name)
+    with serving(server):
+        try:
+            yield server
+        finally:
+            server.stopped.set()
+
+
+@contextmanager
 def running_simulator(
     authkey: str, host: str = "127.0.0.1", port: int = 0, silence: float = SILENCE
 ) -> Iterator[tuple[Simulator, str]]:
     """Yields the simulator and its URL. Reports go out once its `webhook` is set."""
     simulator = Simulator(authkey)
-    server = _Server((host, port), simulator, silence)
     simulator.postman.start()
-    with serving(server):
+    with entrance(simulator, host=host, port=port, silence=silence) as server:
         try:
             yield simulator, url_of(server)
         finally:
-            server.stopped.set()
             simulator.postman.stop()

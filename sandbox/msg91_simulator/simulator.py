@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 from sandbox.msg91_simulator.answers import ANSWERS, NOT_FOUND, REQUEST_ID, SUCCESS, Answer
 from sandbox.msg91_simulator.calls import FLOW_PATH, SMS_PATH, Refused, Sms, read_call
@@ -28,6 +28,27 @@ class Webhook:
     url: str
     version: str = "v2"
     delay: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What MSG91 is asked to send, and by whom: the name of the entrance it came by."""
+
+    caller: str
+    messages: Sequence[Sms]
+
+
+class Interceptor(Protocol):
+    """Watches calls and makes them fail. Called from the threads of several calls at once."""
+
+    def hangs_up(self, caller: str) -> bool:
+        """Whether the connection is reset with the request's body unread."""
+
+    def before(self, call: Call) -> Answer | None:
+        """Nothing is sent yet. The answer overrides that of the numbers; None leaves it to them."""
+
+    def after(self, call: Call, sent: Sequence[SentSms]) -> None:
+        """The SMS are out, and the answer is not yet written."""
 
 
 class Faults:
@@ -58,9 +79,13 @@ class Simulator:
         self.postman = Postman()
         self.webhook: Webhook | None = None
         """None: no reports."""
+        self.interceptor: Interceptor | None = None
         self._authkey = authkey
 
-    def answer(self, path: str, authkey: str | None, body: bytes) -> Answer:
+    def hangs_up(self, caller: str) -> bool:
+        return self.interceptor is not None and self.interceptor.hangs_up(caller)
+
+    def answer(self, path: str, authkey: str | None, body: bytes, caller: str = "") -> Answer:
         if path not in (SMS_PATH, FLOW_PATH):
             return NOT_FOUND
         if not authkey:
@@ -71,20 +96,24 @@ class Simulator:
             messages = read_call(path, body)
         except Refused as refused:
             return refused.answer
-        return self._send(messages, self.faults.take() or _answer_to(messages))
+        call = Call(caller, messages)
+        intercepted = self.interceptor.before(call) if self.interceptor else None
+        return self._send(call, intercepted or self.faults.take() or _answer_to(messages))
 
     def reset(self) -> None:
         self.ledger.clear()
         self.faults.clear()
         self.postman.clear()
 
-    def _send(self, messages: list[Sms], answer: Answer) -> Answer:
+    def _send(self, call: Call, answer: Answer) -> Answer:
         if not answer.sends:
             return answer
         request_id = secrets.token_hex(12)
-        sent = self.ledger.enter(request_id, messages)
+        sent = self.ledger.enter(request_id, call.messages)
         for one in sent:
             self._schedule_reports(one)
+        if self.interceptor:
+            self.interceptor.after(call, sent)
         if not sent:
             return ANSWERS["311"]
         return replace(answer, body=answer.body.replace(REQUEST_ID, request_id))
