@@ -1,0 +1,349 @@
+"""Whatever happens to an event or a report, nothing that leaves the functions gives away its person or a credential.
+
+Every path is driven with marked values. Then all that reaches CloudWatch is searched (the functions' lines and metrics,
+what libraries log through Lambda's handler, what the runtime would write of an error), and all that a stranger is told.
+"""
+
+import io
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+
+from functions.delivery_reports import app as delivery_reports
+from functions.segment_ingest import app as segment_ingest
+from sandbox.template import PATH
+from segment_msg91 import mapping, reports, segment
+from segment_msg91.api_gateway import LARGEST_BODY_BYTES, Request
+from segment_msg91.msg91 import Msg91
+from segment_msg91.secret import SecretReader
+from segment_msg91.store.messages import Messages
+from segment_msg91.store.queues import Queue, RawReport
+from segment_msg91.store.reports import Reports
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.handlers.conftest import Answer, Endpoint, Output
+
+type Drive = Callable[["World"], object]
+
+PHONE: Final = "919800000042"
+TEXT: Final = "Marked text 4711"
+PERSON: Final = {"userId": "marked@example.org", "anonymousId": "marked-anonymous", "context": {"ip": "marked"}}
+TOKEN: Final = "marked-report-token"
+CREDENTIALS: Final = {
+    "msg91_authkey": "marked-authkey",
+    "segment_shared_secret": "marked-shared",
+    "segment_token": ["marked-token", "marked-older-token"],
+    "report_token": TOKEN,
+}
+MARKS: Final = (PHONE[2:], "4711", "arked")
+"""Whatever is private holds one of these."""
+BEARER: Final = {"authorization": "Bearer marked-token"}
+STRANGER: Final = {"authorization": "Bearer marked-wrong", "x-signature": "marked", "x-webhook-token": "marked"}
+REPORT: Final = {
+    "requestId": "r1",
+    "number": PHONE,
+    "status": "2",
+    "desc": TEXT,
+    "failureReason": TEXT,
+    "CRQID": "m1",
+    "UUID": TEXT,
+}
+V4: Final = [{"event": "failed", "data": [{"meta": "0", "description": TEXT, "number": PHONE}]}]
+QUOTING: Final = f"{PHONE} {TEXT} marked-authkey marked-token"
+
+
+@dataclass(slots=True)
+class World:
+    """Both functions, everything around them, and what they gave away."""
+
+    segment: "Endpoint"
+    msg91_reports: "Endpoint"
+    msg91: "FakeMsg91"
+    dynamodb: "UnreliableDynamoDb"
+    aws: "Aws"
+    track: "Track"
+    output: "Output"
+    libraries: io.StringIO
+    told: list[str] = field(default_factory=list)
+
+    def event(self, message_id: str = "m1", **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        return self.track(PHONE, message_id, **({"message": TEXT, "firstName": "Markedname"} | properties)) | PERSON
+
+    def deliver(self, body: object, headers: dict[str, str] = BEARER) -> "Answer":
+        return self._watched(lambda: self.segment(body, headers))
+
+    def report(self, body: object, in_path: str = TOKEN) -> "Answer":
+        return self._watched(lambda: self.msg91_reports(body, {}, in_path=in_path))
+
+    def redrive(self, *records: dict[str, Any]) -> None:
+        self._watched(lambda: self.msg91_reports.invoke({"Records": list(records)}))
+
+    def queued(self, queue: str) -> list[dict[str, Any]]:
+        return [event["Records"][0] for event in self.aws.queued(queue)]
+
+    def told_to_a_stranger(self, answer: "Answer") -> None:
+        self.told.append(json.dumps([answer.headers, answer.body]))
+
+    def leaks(self) -> list[str]:
+        """Return each line that holds a mark. That there are lines at all is part of it."""
+        lines = [*self.output.text.splitlines(), *self.libraries.getvalue().splitlines(), *self.told]
+        assert self.output.text
+        return [line for line in lines if any(mark in line for mark in MARKS)]
+
+    def _watched[Returned](self, call: Callable[[], Returned]) -> Returned:
+        """Call a function; an error that gets out is what Lambda's runtime writes into the log."""
+        try:
+            return call()
+        except Exception:
+            self.told.append(traceback.format_exc())
+            raise
+
+
+@pytest.fixture
+def _as_in_lambda() -> Iterator[io.StringIO]:
+    """Let LogLevel be DEBUG, and the root logger's be INFO, as Lambda's runtime sets it for logs in JSON."""
+    written, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(written), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    for app in (segment_ingest, delivery_reports):
+        app.logger.setLevel("DEBUG")
+    yield written
+    for app in (segment_ingest, delivery_reports):
+        app.logger.setLevel("INFO")
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+@pytest.fixture
+def world(  # noqa: PLR0913, PLR0917 - all there is
+    ingest: "Endpoint",
+    report: "Endpoint",
+    msg91: "FakeMsg91",
+    dynamodb: "UnreliableDynamoDb",
+    aws: "Aws",
+    track: "Track",
+    output: "Output",
+    _as_in_lambda: io.StringIO,
+) -> World:
+    aws.set_secret(json.dumps(CREDENTIALS))
+    return World(ingest, report, msg91, dynamodb, aws, track, output, _as_in_lambda)
+
+
+def _delivered(prepare: Callable[["FakeMsg91"], object], **properties: Any) -> Drive:  # noqa: ANN401 - any JSON
+    """Deliver an event alone, again, and in a batch, each with the same answer of MSG91's."""
+
+    def drive(world: World) -> None:
+        for body in (
+            world.event(**properties),
+            world.event(**properties),
+            [world.event("m2", **properties), world.event("m3", **properties), {"type": "group"}],
+        ):
+            prepare(world.msg91)
+            world.deliver(body)
+
+    return drive
+
+
+def _invalid(**properties: Any) -> Drive:  # noqa: ANN401 - any JSON
+    return lambda world: [world.deliver(body) for body in (world.event(**properties), [world.event(**properties)])]
+
+
+def _body(make: Callable[[World], object]) -> Drive:
+    return lambda world: world.deliver(make(world))
+
+
+def _in_flight(world: World) -> None:
+    world.msg91.meanwhile = lambda: world.deliver(world.event())
+    world.deliver(world.event())
+
+
+def _held_until_nobody_is_asked(world: World) -> None:
+    for number in range(8):
+        world.msg91.refuses("301", QUOTING)
+        world.deliver(world.event(f"m{number}"))
+
+
+def _database(prepare: Callable[["UnreliableDynamoDb"], object]) -> Drive:
+    def drive(world: World) -> None:
+        for body in (world.event(), [world.event("m2"), world.event("m3", phone="919800000043")]):
+            prepare(world.dynamodb)
+            world.deliver(body)
+
+    return drive
+
+
+def _settle_refused(world: World) -> None:
+    world.msg91.meanwhile = world.dynamodb.refuses_everything
+    world.deliver(world.event())
+
+
+def _strangers_event(world: World) -> None:
+    for body in (world.event(), f"{PHONE} {TEXT}", "x" * (LARGEST_BODY_BYTES + 1)):
+        world.told_to_a_stranger(world.deliver(body, STRANGER))
+
+
+def _strangers_report(world: World) -> None:
+    for body in (REPORT, f"{PHONE} {TEXT}"):
+        world.told_to_a_stranger(world.report(body, "marked-wrong"))
+
+
+def _unreadable_secret(text: str | None) -> Drive:
+    def drive(world: World) -> None:
+        world.aws.set_secret(text)
+        world.told_to_a_stranger(world.deliver(world.event()))
+        world.told_to_a_stranger(world.report(REPORT))
+
+    return drive
+
+
+def _reported(*bodies: object) -> Drive:
+    """Report each twice, so that it is a duplicate as well."""
+    return lambda world: [world.report(body) for body in (*bodies, *bodies)]
+
+
+def _matched_and_contradicted(world: World) -> None:
+    (result,) = world.deliver(world.event()).body["results"]
+    for status in ("1", "2"):
+        world.report(REPORT | {"CRQID": result["crqid"], "requestId": result["requestId"], "status": status})
+
+
+def _redriven(world: World) -> None:
+    world.dynamodb.refuses_everything()
+    world.report(REPORT)
+    (record,) = world.queued("ReportsRedriveQueue")
+    world.redrive(record)
+    world.dynamodb.recovers()
+    world.redrive(record)
+
+
+def _quarantined_and_redriven(world: World) -> None:
+    world.report(f"{PHONE} {TEXT}")
+    world.redrive(*world.queued("ReportsQuarantineQueue"))
+
+
+def _poison(world: World) -> None:
+    packed = {"messageAttributes": {"body_encoding": {"stringValue": "gzip+base64"}}}
+    record = {"messageId": "record-1", "body": f"{PHONE} {TEXT}"}
+    world.redrive(record | packed, {"messageId": "record-2"}, record | {"messageAttributes": [PHONE]}, record)
+
+
+def _nothing_durable(world: World) -> None:
+    world.dynamodb.refuses_everything()
+    world.aws.delete_queue("ReportsRedriveQueue")
+    world.report(REPORT)
+
+
+PATHS: Final[dict[str, Drive]] = {
+    "accepted": _delivered(lambda _: None),
+    "accepted by a template": _delivered(lambda _: None, templateId="60b07", variables={"VAR1": TEXT}),
+    "rejected": _delivered(lambda msg91: msg91.refuses("202", QUOTING)),
+    "rejected without a code": _delivered(lambda msg91: msg91.answers(f'{{"type":"error","message":"{QUOTING}"}}')),
+    "authkey refused": _delivered(lambda msg91: msg91.refuses("207", QUOTING)),
+    "held until nobody is asked": _held_until_nobody_is_asked,
+    "HTTP 503": _delivered(lambda msg91: msg91.answers(f"<html>{QUOTING}</html>", 503)),
+    "HTTP 429": _delivered(lambda msg91: msg91.answers(f'{{"type":"error","message":"{QUOTING}"}}', 429)),
+    "HTTP 404": _delivered(lambda msg91: msg91.answers(f"<html>{QUOTING}</html>", 404)),
+    "unknown": _delivered(lambda msg91: msg91.breaks_off(httpx.ReadTimeout(QUOTING))),
+    "HTML": _delivered(lambda msg91: msg91.answers(f"<html>{QUOTING}</html>")),
+    "refused connection": _delivered(lambda msg91: msg91.breaks_off(httpx.ConnectError(QUOTING))),
+    "in flight": _in_flight,
+    "invalid phone": _invalid(phone=f"{PHONE} or {TEXT}"),
+    "invalid sender": _invalid(senderID=TEXT),
+    "invalid parameter": _invalid(unicode=TEXT),
+    "invalid variable": _invalid(variables={TEXT: [TEXT]}),
+    "no event": _body(lambda _: [TEXT, {TEXT: PHONE}, None]),
+    "another type": _body(lambda world: world.event() | {"type": f"{PHONE} {TEXT}"}),
+    "without a phone": _body(lambda _: {"type": "track", "properties": {"message": TEXT}} | PERSON),
+    "without a message": _body(lambda _: {"type": "identify", "traits": {"phone": PHONE}} | PERSON),
+    "opted out": _body(lambda world: world.event() | {"integrations": {"MSG91": False, TEXT: PHONE}}),
+    "malformed": _body(lambda _: f'{{"phone":"{PHONE}", {TEXT}'),
+    "no number": _body(lambda _: f'{{"{TEXT}":NaN}}'),
+    "too large": _body(lambda _: TEXT * (LARGEST_BODY_BYTES // len(TEXT) + 1)),
+    "claim refused": _database(lambda dynamodb: dynamodb.refuses_everything()),
+    "claim lost": _database(lambda dynamodb: dynamodb.loses_answer("update_item")),
+    "settle refused": _settle_refused,
+    "stranger's event": _strangers_event,
+    "stranger's report": _strangers_report,
+    "no secret": _unreadable_secret(None),
+    "a secret cut off": _unreadable_secret(json.dumps(CREDENTIALS)[:-1]),
+    "a secret that is a text": _unreadable_secret('"marked-token"'),
+    "reported": _reported(REPORT, [{"report": [REPORT, REPORT | {"status": "1"}]}], V4),
+    "reported in a form": _reported(f"data={json.dumps([REPORT])}"),
+    "reported in part": _reported([REPORT, {"number": PHONE}, {"status": TEXT}]),
+    "reported unreadably": _reported(f"{PHONE} {TEXT}", f'"{PHONE}"', b"\xff" + TEXT.encode(), {"CRQID": TEXT * 99}),
+    "reported at length": _reported(TEXT * (LARGEST_BODY_BYTES // len(TEXT) + 1)),
+    "matched and contradicted": _matched_and_contradicted,
+    "redriven": _redriven,
+    "quarantined and redriven": _quarantined_and_redriven,
+    "poison in the queue": _poison,
+    "nothing durable": _nothing_durable,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_gives_nothing_private_away(path: str, world: World) -> None:
+    PATHS[path](world)
+    assert world.leaks() == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Request, "of"),
+        *((segment_ingest, name) for name in ("authenticate_segment", "summary", "_record")),
+        *((delivery_reports, name) for name in ("authenticate_msg91", "_record")),
+        *((segment, "split"), (mapping, "to_sms"), (mapping, "groups"), (reports, "read"), (RawReport, "of")),
+        *((SecretReader, "read"), (Msg91, "send"), (Reports, "record"), (Queue, "put")),
+        *((Messages, name) for name in ("claim", "settle", "apply", "find")),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_an_error_that_nobody_foresaw_gives_nothing_private_away(
+    owner: object, name: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError(QUOTING) from KeyError(PHONE)
+
+    monkeypatch.setattr(owner, name, fail)
+    for answer in (
+        world.deliver(world.event()),
+        world.deliver([world.event("m2"), world.event("m3")]),
+        world.report(REPORT),
+        world.report(f"{PHONE} {TEXT}"),
+    ):
+        world.told_to_a_stranger(answer)  # such an answer quotes nothing, whoever asks
+    world.redrive({"messageId": "record-1", "body": json.dumps(REPORT)})
+    assert "ValueError" in world.output.text
+    assert world.leaks() == []
+
+
+def test_the_search_finds_what_a_library_logs(world: World) -> None:
+    logging.getLogger().setLevel(logging.DEBUG)
+    world.deliver(world.event())
+    assert world.leaks() != []
+
+
+def test_the_search_finds_what_a_function_prints(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment_ingest, "_record", lambda results: print(QUOTING))  # noqa: ARG005, T201
+    world.deliver(world.event())
+    assert world.leaks() != []
+
+
+@pytest.mark.usefixtures("_as_in_lambda")
+@pytest.mark.parametrize("library", ["botocore", "boto3", "urllib3", "httpx", "httpcore", "aws_lambda_powertools"])
+def test_the_most_talkative_log_level_makes_no_library_talk(library: str) -> None:
+    assert not logging.getLogger(library).isEnabledFor(logging.DEBUG)
+
+
+def test_the_template_leaves_the_runtimes_log_level_alone() -> None:
+    template = PATH.read_text(encoding="utf-8")
+    assert "LoggingConfig: { LogFormat: JSON }" in template
+    assert "ApplicationLogLevel" not in template
