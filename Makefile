@@ -19,7 +19,7 @@ run: $(READY) ## Start the local stack and send the sample events through it (AR
 
 .PHONY: test
 test: $(READY) lint ## Lint, types, every test, the template's lint and the built functions
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2 --dist loadgroup --ignore tests/chaos
 
 .PHONY: protections
 protections: $(READY) ## Take the lines away that keep the promises, and show which test misses each
@@ -28,6 +28,10 @@ protections: $(READY) ## Take the lines away that keep the promises, and show wh
 .PHONY: fuzz
 fuzz: $(READY) ## Look for what nobody thought of, for some minutes (EXAMPLES=2000)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) pytest -n 2 tests/handlers/fuzz tests/integration/test_send_protocol.py
+
+.PHONY: chaos
+chaos: $(READY) ## Kills, freezes and faults everywhere at once, judged by MSG91's ledger (SEED=, EVENTS=, REPORTS=)
+	@python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(REPORTS),--reports $(REPORTS))
 
 .PHONY: lint
 lint: $(READY) ## Ruff, mypy, the template's rules, and whether the layer's requirements are the lock's

@@ -1,0 +1,134 @@
+"""What must hold, whatever was done: from the simulator's ledger and the tables, never from the code under test."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from tests.chaos.faults import Excuses
+from tests.chaos.segment import INVALID, NO_SMS, Tracked
+from tests.chaos.webhook import CutOff, Report
+from tests.chaos.world import Row, World
+
+_RANK: Final = {"unknown": 0, "pending": 1, "failed": 2, "ndnc": 2, "rejected": 2, "blocked": 2, "delivered": 3}
+_FINAL: Final = 2
+_MESSAGE_ID: Final = re.compile(r"Order (\S+) is on its way")
+
+
+class Ledger:
+    """How many SMS each event became, as MSG91 has it: those it dropped as duplicates count as well."""
+
+    def __init__(self, world: World) -> None:
+        self._asked: Counter[str] = Counter()
+        for (_, text), times in world.simulator.ledger.asked().items():
+            found = _MESSAGE_ID.search(text)
+            if found:
+                self._asked[found[1]] += times
+        self.request_ids = {
+            (entry.sms.number, entry.sms.crqid): entry.request_id for entry in world.simulator.ledger.entries()
+        }
+
+    def sms_of(self, event: Tracked) -> int:
+        return self._asked[event.message_id]
+
+    def __len__(self) -> int:
+        return self._asked.total()
+
+
+def never_twice(events: Iterable[Tracked], ledger: Ledger) -> Iterator[str]:
+    for event in events:
+        if ledger.sms_of(event) > 1:
+            yield f"{event.message_id}: {ledger.sms_of(event)} SMS"
+        if event.told("accepted") > 1:
+            yield f"{event.message_id}: accepted {event.told('accepted')} times"
+
+
+def never_lost(events: Iterable[Tracked], messages: Mapping[str, Row]) -> Iterator[str]:
+    """At any time: an event is on record, or Segment has been told to come again."""
+    for event in events:
+        row = messages.get(event.message_id)
+        if event.wants_sms and event.last.is_final and (row is None or row["send_state"] in ("held", "retryable")):
+            yield f"{event.message_id}: Segment heard {event.last}, and the record is {row and row['send_state']}"
+
+
+def all_final(
+    events: Iterable[Tracked], messages: Mapping[str, Row], ledger: Ledger, excuses: Excuses
+) -> Iterator[str]:
+    """When the faults are over and Segment has come again."""
+    for event in events:
+        sent = ledger.sms_of(event)
+        if not event.last.is_final:
+            yield f"{event.message_id}: still not final, {event.last}"
+        row = messages.get(event.message_id)
+        state = str(row["send_state"]) if row else None
+        if problem := _contradiction(event, state, sent, is_reported=row is not None and "delivery_status" in row):
+            yield f"{event.message_id}: {problem}"
+        if row and state == "unknown" and row["crqid"] not in excuses:
+            yield f"{event.message_id}: unknown ({row.get('error')}), and nothing was done to it"
+        if row and "request_id" in row and ledger.request_ids.get((event.phone, row["crqid"])) != row["request_id"]:
+            yield f"{event.message_id}: a request id that is not MSG91's"
+
+
+def _contradiction(event: Tracked, state: str | None, sent: int, *, is_reported: bool) -> str | None:
+    match event.kind, state, sent:
+        case kind, None, 0 if kind == NO_SMS:
+            return None
+        case kind, "invalid", 0 if kind == INVALID:
+            return None
+        case _ if not event.wants_sms:
+            return f"{event.kind} is {state} with {sent} SMS"
+        case (_, "accepted", 1) | (_, "rejected", 0) | (_, "unknown", 0 | 1):
+            return None
+        case _, "sending", 1 if is_reported:
+            return None
+        case _:
+            return f"{state} with {sent} SMS"
+
+
+def durable(
+    reports: Sequence[Report], cut_off: Sequence[CutOff], rows: Sequence[Row], quarantined: Iterable[str]
+) -> Iterator[str]:
+    """Every report has been answered 2xx by now."""
+    stored = Counter(str(row["reported_at"]) for row in rows)
+    for report in reports:
+        if stored[report.reported_at] != 1:
+            yield f"report of {report.reported_at} ({report.version}): {stored[report.reported_at]} rows"
+    kept = Counter(quarantined)
+    for mail in cut_off:
+        if not kept[mail.posting.body.decode()]:
+            yield f"a body of {len(mail.posting.body)} bytes that could not be read is gone"
+
+
+def order_does_not_matter(reports: Sequence[Report], rows: Sequence[Row], messages: Iterable[Row]) -> Iterator[str]:
+    """Each message ends as its reports imply, and each report is joined to its message and no other."""
+    matched = {str(row["reported_at"]): row.get("matched") for row in rows}
+    by_crqid: defaultdict[str, list[Report]] = defaultdict(list)
+    by_request: defaultdict[tuple[str, str], list[Report]] = defaultdict(list)
+    for report in reports:
+        if report.names_its_message:
+            by_crqid[report.sms.sms.crqid].append(report)
+        else:
+            by_request[report.sms.request_id, report.sms.sms.number].append(report)
+    for row in messages:
+        own = by_crqid.pop(row["crqid"], []) + by_request.pop((row.get("request_id", ""), row["phone"]), [])
+        for report in own:
+            if matched.get(report.reported_at) != row["crqid"]:
+                yield f"report of {report.reported_at}: joined to {matched.get(report.reported_at)}"
+        if (found := _delivery(row)) != (expected := _implied(own)):
+            yield f"{row['message_id']}: {found}, where its {len(own)} reports imply {expected}"
+    for report in (one for ones in (*by_crqid.values(), *by_request.values()) for one in ones):
+        if matched.get(report.reported_at):
+            yield f"report of {report.reported_at}: joined to {matched[report.reported_at]}, which it is not about"
+
+
+def _delivery(row: Row) -> tuple[object, object, bool]:
+    return row.get("delivery_status"), row.get("delivery_reported_at"), bool(row.get("delivery_conflict"))
+
+
+def _implied(reports: Sequence[Report]) -> tuple[object, object, bool]:
+    """The model: the highest rank wins, then the later date; two different final statuses are a conflict."""
+    if not reports:
+        return None, None, False
+    last = max(reports, key=lambda report: (_RANK[report.status], report.at))
+    finals = {report.status for report in reports if _RANK[report.status] >= _FINAL}
+    return last.status, last.reported_at, len(finals) > 1

@@ -1,0 +1,217 @@
+"""MSG91's delivery reports: histories of them in four versions, repeated, out of order, cut off, and misattributed."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+from urllib.parse import parse_qs, urlencode
+
+import httpx
+
+from sandbox.msg91_simulator import numbers
+from sandbox.msg91_simulator.calls import SMS_PATH, Sms
+from sandbox.msg91_simulator.ledger import SentSms
+from sandbox.msg91_simulator.numbers import Outcome
+from sandbox.msg91_simulator.reports import FORM, JSON, WRITERS, Posting
+from tests.chaos.chance import Tally, dice
+from tests.chaos.schedule import Schedule
+
+PATIENCE: Final = 10.0
+FIRST: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_NO_CRQID: Final = "0"
+_REPORTS_OF_AN_SMS: Final = (1, 1, 1, 2, 4)
+_VERSIONS: Final = ("v2", "v2", "v2", "v3", "v4", "v4", "new")
+
+UNHEARD_OF: Final = Outcome("77", "SOMETHING", clevertap_event="")
+STATUS_OF: Final[Mapping[Outcome, str]] = {
+    numbers.DELIVERED: "delivered",
+    numbers.DLT_FAILED: "failed",
+    numbers.FAILED_BEFORE: "failed",
+    numbers.NDNC: "ndnc",
+    numbers.REJECTED: "rejected",
+    numbers.REJECTED_BY_KANNEL: "rejected",
+    numbers.BLOCKED: "blocked",
+    numbers.PENDING_BEFORE: "pending",
+    UNHEARD_OF: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report, of an SMS that was sent. Its second is its own among all reports, and so tells its row."""
+
+    sms: SentSms
+    """With the CRQID that MSG91 echoes, which may be missing or another's."""
+    version: str
+    status: str
+    at: datetime
+    posting: Posting
+
+    @property
+    def names_its_message(self) -> bool:
+        return self.sms.sms.echoed_crqid == self.sms.sms.crqid
+
+    @property
+    def reported_at(self) -> str:
+        return f"{self.at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A report's body that lost its end on the way."""
+
+    posting: Posting
+
+
+type Mail = Report | CutOff
+
+
+class Histories:
+    """Invents what MSG91 reports. Safe to use from several threads."""
+
+    def __init__(self, seed: str) -> None:
+        self._random = dice(seed, "reports")
+        self._seconds = 0
+        self._lock = Lock()
+        self._last: Sms | None = None
+
+    def of(self, sms: SentSms) -> list[Report]:
+        """Some reports of one SMS, in the order in which they come, which says nothing of their dates'."""
+        with self._lock:
+            reports = [self._report(sms) for _ in range(self._random.choice(_REPORTS_OF_AN_SMS))]
+            self._last = sms.sms
+            self._random.shuffle(reports)
+            return reports
+
+    def named(self, sms: SentSms, outcome: Outcome, version: str = "v2") -> Report:
+        """A report with its message's CRQID."""
+        with self._lock:
+            return self._written(sms, outcome, version)
+
+    def of_a_stranger(self) -> Report:
+        """A report of an SMS that never came through Segment: the webhook is the account's."""
+        with self._lock:
+            number = f"9197{self._random.randrange(10**8):08}"
+            sms = Sms(SMS_PATH, number, "", "MSGIND", "", _NO_CRQID)
+            sent = SentSms(f"{self._random.getrandbits(96):024x}", sms, FIRST)
+            return self._written(sent, numbers.DELIVERED, self._random.choice(("v2", "v3", "new")))
+
+    def cut_off(self, report: Report) -> CutOff:
+        with self._lock:
+            length = self._random.randrange(1, len(report.posting.body))
+        return CutOff(replace(report.posting, body=report.posting.body[:length]))
+
+    def _report(self, sms: SentSms) -> Report:
+        outcome = self._random.choice(list(STATUS_OF))
+        version = self._random.choice([name for name in _VERSIONS if name != "v4" or outcome.clevertap_event])
+        if version != "v4" and self._random.random() < 0.2:
+            sms = self._misattributed(sms)
+        return self._written(sms, outcome, version)
+
+    def _misattributed(self, sms: SentSms) -> SentSms:
+        """With no CRQID, or with that of a message to another number; request id and number are right."""
+        is_other = self._last and self._last.number != sms.sms.number and self._random.random() < 0.5
+        echoed = self._last.crqid if self._last and is_other else _NO_CRQID
+        return replace(sms, sms=replace(sms.sms, echoed_crqid=echoed))
+
+    def _written(self, sms: SentSms, outcome: Outcome, version: str) -> Report:
+        self._seconds += 1
+        at = FIRST + timedelta(seconds=self._seconds)
+        posting = WRITERS[version](sms, outcome, at)
+        if posting is None:
+            raise ValueError(f"{version} has no report of {outcome.description}")
+        return Report(sms, version, STATUS_OF[outcome], at, posting)
+
+
+class Webhook:
+    """Posts reports to the customer's URL."""
+
+    def __init__(self, url: str, tally: Tally, patience: float = PATIENCE) -> None:
+        self._url = url
+        self._tally = tally
+        self._http = httpx.Client(timeout=patience, trust_env=False, limits=httpx.Limits(max_connections=None))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def post(self, posting: Posting) -> int | None:
+        """Return the HTTP status; None when no answer came."""
+        self._tally.add("reports: posts")
+        try:
+            headers = {"content-type": posting.content_type}
+            status = self._http.post(self._url, content=posting.body, headers=headers).status_code
+        except httpx.HTTPError:
+            self._tally.add("reports: no answer")
+            return None
+        self._tally.add(f"reports: heard {status}")
+        return status
+
+
+def together(reports: Sequence[Report]) -> Posting:
+    """One body of several reports of one version, which is v2 or v4."""
+    if reports[0].version == "v4":
+        return Posting(JSON, json.dumps([event for one in reports for event in json.loads(one.posting.body)]).encode())
+    groups = [group for one in reports for group in json.loads(parse_qs(one.posting.body.decode())["data"][0])]
+    return Posting(FORM, urlencode({"data": json.dumps(groups)}).encode())
+
+
+class Mailbag:
+    """All reports that are to be posted: each once or twice, and each time again until it is answered 2xx."""
+
+    def __init__(self, webhook: Webhook, seed: str, most_together: int) -> None:
+        self._webhook = webhook
+        self._random = dice(seed, "mailbag")
+        self._most_together = most_together
+        self._schedule: Schedule[Mail] = Schedule()
+        self._lock = Lock()
+        self.reports: list[Report] = []
+        self.cut_off: list[CutOff] = []
+
+    def __len__(self) -> int:
+        return len(self._schedule)
+
+    @property
+    def count(self) -> int:
+        """Of the reports there are, each once."""
+        return len(self.reports)
+
+    def add(self, reports: Iterable[Report]) -> None:
+        with self._lock:
+            for report in reports:
+                self.reports.append(report)
+                for _ in range(1 + (self._random.random() < 0.2)):
+                    self._schedule.put(report, self._random.uniform(0, 3))
+
+    def add_cut_off(self, mail: CutOff) -> None:
+        with self._lock:
+            self.cut_off.append(mail)
+            self._schedule.put(mail)
+
+    def again(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            self._schedule.put(report)
+
+    def work(self, _thread: int) -> bool:
+        with self._lock:
+            most = self._random.randint(1, self._most_together)
+        mail = self._schedule.take(most)
+        for posting, contents in _postings(mail):
+            status = self._webhook.post(posting)
+            if status is None or not httpx.codes.is_success(status):
+                for one in contents:
+                    self._schedule.put(one, 0.5)
+        self._schedule.done(mail)
+        return bool(mail)
+
+
+def _postings(mail: Sequence[Mail]) -> Iterator[tuple[Posting, Sequence[Mail]]]:
+    """Reports of v2 go together, and so do those of v4; the others have a body each."""
+    reports = [one for one in mail if isinstance(one, Report)]
+    for version in ("v2", "v4"):
+        if several := [report for report in reports if report.version == version]:
+            yield together(several), several
+    for one in mail:
+        if isinstance(one, CutOff) or one.version not in ("v2", "v4"):
+            yield one.posting, [one]

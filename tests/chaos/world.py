@@ -1,0 +1,151 @@
+"""The whole stack under attack: MSG91, AWS and the API as the sandbox has them, and functions that can be killed."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.api_gateway import running_api
+from sandbox.aws import SECRET, Aws, running_aws
+from sandbox.emulator import starter
+from sandbox.event_source import EventSource, polling
+from sandbox.msg91_simulator.server import entrance
+from sandbox.msg91_simulator.simulator import Simulator
+from sandbox.servers import url_of
+from sandbox.template import Function, QueueTrigger, Template
+from tests.chaos.environments import Environment, Fleet
+from tests.chaos.moto_cost import cheaper_dynamodb
+
+INGEST: Final = "SegmentIngestFunction"
+REPORTS: Final = "DeliveryReportsFunction"
+MESSAGES_TABLE: Final = "MessagesTable"
+REPORTS_TABLE: Final = "ReportsTable"
+REDRIVE: Final = "ReportsRedriveQueue"
+QUARANTINE: Final = "ReportsQuarantineQueue"
+
+REDRIVE_AGAIN_AFTER: Final = 2
+"""Seconds. The template's three minutes are for real outages."""
+
+type Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    api_url: str
+    aws: Aws
+    simulator: Simulator
+    fleets: Mapping[str, Fleet]
+
+    @property
+    def segment_url(self) -> str:
+        return f"{self.api_url}/segment"
+
+    @property
+    def reports_url(self) -> str:
+        return f"{self.api_url}/msg91/reports/{SECRET['report_token']}"
+
+    def environment(self, name: str) -> Environment | None:
+        """None for a caller that is no function: the judge reads the tables too."""
+        return next((fleet.environments[name] for fleet in self.fleets.values() if name in fleet.environments), None)
+
+    def is_idle(self) -> bool:
+        """Whether no function has an event."""
+        return all(fleet.is_idle for fleet in self.fleets.values())
+
+    def wasted_requests(self) -> int:
+        """How many requests were written into connections that MSG91 had let go."""
+        return sum(len(one.msg91.wasted) for one in self.fleets[INGEST].environments.values())
+
+    def messages(self) -> dict[str, Row]:
+        """By message id."""
+        return {str(row["message_id"]): row for row in self._rows(MESSAGES_TABLE)}
+
+    def message(self, crqid: str) -> Row:
+        item = self.aws.tables.Table(MESSAGES_TABLE).get_item(Key={"crqid": crqid}, ConsistentRead=True)
+        return dict(item["Item"])
+
+    def reports(self) -> list[Row]:
+        return list(self._rows(REPORTS_TABLE))
+
+    def let_leases_end(self) -> None:
+        """Set the end of every lease back instead of waiting for it. Nobody may be sending any more."""
+        over = f"{datetime.now(UTC) - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+        for row in self._rows(MESSAGES_TABLE):
+            if row["send_state"] == "sending":
+                self.aws.tables.Table(MESSAGES_TABLE).update_item(
+                    Key={"crqid": row["crqid"]},
+                    UpdateExpression="SET lease_until = :over",
+                    ExpressionAttributeValues={":over": over},
+                )
+
+    def wait_for_leases(self) -> None:
+        """Wait until every lease has ended. Nobody may be claiming any more."""
+        ends = max(
+            (row["lease_until"] for row in self._rows(MESSAGES_TABLE) if row["send_state"] == "sending"), default=""
+        )
+        while ends > f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}":
+            time.sleep(1)
+
+    def queued(self, queue: str) -> int:
+        """How many messages a queue has, those included that somebody has just received."""
+        url = self.aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        numbers = self.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(numbers["ApproximateNumberOfMessages"]) + int(numbers["ApproximateNumberOfMessagesNotVisible"])
+
+    def take_from(self, queue: str) -> list[str]:
+        """Empty a queue of the bodies that can be received now."""
+        url = self.aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        bodies: list[str] = []
+        while messages := self.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                bodies.append(message["Body"])
+                self.aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def _rows(self, name: str) -> Iterator[Row]:
+        table = self.aws.tables.Table(name)
+        page = table.scan(ConsistentRead=True)
+        yield from page["Items"]
+        while start := page.get("LastEvaluatedKey"):
+            page = table.scan(ConsistentRead=True, ExclusiveStartKey=start)
+            yield from page["Items"]
+
+
+@contextmanager
+def running_world(build: Path, environments: Mapping[str, int]) -> Iterator[World]:
+    """Start everything, with so many environments of each function, by its name."""
+    with ExitStack() as started:
+        template = Template.load()
+        started.enter_context(cheaper_dynamodb())
+        aws = started.enter_context(running_aws(template))
+        simulator = Simulator(SECRET["msg91_authkey"])
+        start = started.enter_context(starter(build))
+
+        def environment(function: Function, number: int) -> Environment:
+            name = f"{function.name}-{number}"
+            msg91 = started.enter_context(entrance(simulator, name))
+            variables = aws.environment(name) | template.environment(function.name, aws.url)
+            emulator = start(function, variables | {"MSG91_BASE_URL": url_of(msg91)})
+            one = Environment(name, emulator, msg91)
+            started.callback(one.close)
+            return one
+
+        fleets = {
+            function.name: Fleet([environment(function, number) for number in range(environments[function.name])])
+            for function in template.functions()
+        }
+        api_url = started.enter_context(running_api(template.routes(), fleets))
+        for trigger in template.queue_triggers():
+            started.enter_context(_redriving(aws, trigger, fleets))
+        yield World(api_url, aws, simulator, fleets)
+
+
+@contextmanager
+def _redriving(aws: Aws, trigger: QueueTrigger, fleets: Mapping[str, Fleet]) -> Iterator[None]:
+    url = aws.sqs.get_queue_url(QueueName=trigger.queue)["QueueUrl"]
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(REDRIVE_AGAIN_AFTER)})
+    with polling(EventSource(aws.sqs, aws.url, trigger, fleets[trigger.function])):
+        yield
