@@ -41,7 +41,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("built")]
 @pytest.fixture(scope="module", params=["arm64", "x86_64"])
 def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("build")
-    command = ["sam", "build", "--build-dir", str(directory), "--parameter-overrides", f"Architecture={request.param}"]
+    command = [
+        "sam",
+        "build",
+        "--no-cached",
+        "--build-dir",
+        str(directory),
+        "--parameter-overrides",
+        f"Architecture={request.param}",
+    ]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our command
     assert built.returncode == 0, built.stderr
     return directory
