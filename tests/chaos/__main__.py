@@ -24,7 +24,6 @@ def main() -> int:
         reports=arguments.reports,
         aws_rate=0.2,
         msg91_rate=0.2,
-        per_kill=4,
         sizes=(1, 1, 1, 2, 5, 10, 20, 40, 80, 200),
         segments=16,
         mailmen=32,

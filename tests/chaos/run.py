@@ -10,11 +10,8 @@ from typing import Final
 
 from sandbox.msg91_simulator.ledger import SentSms
 from tests.chaos import judge
-from tests.chaos.aws_faults import AwsFaults
 from tests.chaos.chance import Tally, dice
-from tests.chaos.excuses import Excuses
-from tests.chaos.freezes import Freezes
-from tests.chaos.msg91_faults import Msg91Faults
+from tests.chaos.faults import AwsFaults, Excuses, Freezes, Msg91Faults
 from tests.chaos.schedule import working
 from tests.chaos.segment import Deliveries, Segment, some_events
 from tests.chaos.webhook import Histories, Mailbag, Webhook
@@ -41,7 +38,6 @@ class Plan:
     reports: int
     aws_rate: float
     msg91_rate: float
-    per_kill: int
     sizes: Sequence[int]
     segments: int
     mailmen: int
@@ -73,7 +69,7 @@ class Attack:
         self._tally = Tally()
         self._excuses = Excuses()
         self._random = dice(plan.seed, "overtaking and cutting")
-        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._excuses)
+        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, self._tally, self._excuses)
         self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._excuses)
         self._freezes = Freezes(world, plan.seed, plan.longest_freeze, self._tally)
         self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, dice(plan.seed, "events"))

@@ -47,11 +47,9 @@ class World:
     def reports_url(self) -> str:
         return f"{self.api_url}/msg91/reports/{SECRET['report_token']}"
 
-    def kill(self, name: str) -> None:
-        """Kill an environment, by its name."""
-        for fleet in self.fleets.values():
-            if environment := fleet.environments.get(name):
-                environment.kill()
+    def environment(self, name: str) -> Environment | None:
+        """None for a caller that is no function: the judge reads the tables too."""
+        return next((fleet.environments[name] for fleet in self.fleets.values() if name in fleet.environments), None)
 
     def is_idle(self) -> bool:
         """Whether no function has an event."""
