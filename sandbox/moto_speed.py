@@ -72,10 +72,7 @@ def _query(
     if table.has_range_key:
         return _QUERY(table, *arguments, hash_key_conditions=hash_key_conditions, **named)
     everything: dict[DynamoType, Any] = table.items
-    narrowed = {key: item for key, item in everything.items() if _has(item, hash_key_conditions)}
+    ((name, wanted),) = hash_key_conditions
+    narrowed = {key: item for key, item in everything.items() if name in item.attrs and item.attrs[name] == wanted}
     with patch.object(table, "items", narrowed):
         return _QUERY(table, *arguments, hash_key_conditions=hash_key_conditions, **named)
-
-
-def _has(item: Item, conditions: Sequence[tuple[str, DynamoType]]) -> bool:
-    return all(name in item.attrs and item.attrs[name] == value for name, value in conditions)

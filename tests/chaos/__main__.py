@@ -24,11 +24,13 @@ def main() -> int:
         reports=arguments.reports,
         aws_rate=0.2,
         msg91_rate=0.2,
+        per_kill=4,
         sizes=(1, 1, 1, 2, 5, 10, 20, 40, 80, 200),
         segments=16,
         mailmen=32,
         longest_freeze=20.0,
-        chaos_within=900.0,
+        chaos_within=3600.0,
+        calm_within=1800.0,
     )
     _say(f"SEED={plan.seed} EVENTS={plan.events} REPORTS={plan.reports}")
     started = time.monotonic()

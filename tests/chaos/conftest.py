@@ -1,17 +1,66 @@
 """The world that all attacks share: one build, one stack."""
 
-from collections.abc import Iterator
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Final
 
 import pytest
 
 from tests.chaos.building import build
+from tests.chaos.chance import Tally
+from tests.chaos.segment import SMS, Segment, Tracked, tracked
+from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import INGEST, REPORTS, World, running_world
 
 ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6}
 
+type NewEvent = Callable[..., Tracked]
+
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
+def _world() -> Iterator[World]:
+    logging.getLogger("sandbox").setLevel(logging.CRITICAL)  # a killed function is no news here
     with running_world(build(), ENVIRONMENTS) as running:
         yield running
+
+
+@pytest.fixture
+def world(_world: World) -> Iterator[World]:
+    yield _world
+    _world.aws.interceptor = None
+    _world.simulator.interceptor = None
+
+
+@pytest.fixture
+def segment(world: World) -> Iterator[Segment]:
+    with closing(Segment(world.segment_url, Tally())) as running:
+        yield running
+
+
+@pytest.fixture
+def webhook(world: World) -> Iterator[Webhook]:
+    with closing(Webhook(world.reports_url, Tally())) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def histories() -> Histories:
+    return Histories("scenarios")
+
+
+@pytest.fixture(scope="session")
+def _numbers() -> Iterator[int]:
+    return itertools.count()
+
+
+@pytest.fixture
+def event(_numbers: Iterator[int]) -> NewEvent:
+    """Makes an event with a number and a text of its own."""
+
+    def make(kind: str = SMS) -> Tracked:
+        number = next(_numbers)
+        return tracked(f"scenario-{number}", f"9198{50_000_000 + number}", kind)
+
+    return make

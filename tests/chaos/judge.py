@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from tests.chaos.faults import Excuses
+from tests.chaos.excuses import Excuses
 from tests.chaos.segment import INVALID, NO_SMS, Tracked
 from tests.chaos.webhook import CutOff, Report
 from tests.chaos.world import Row, World

@@ -1,7 +1,7 @@
-"""Makes moto's DynamoDB cheap enough for a long attack: most of its time goes into two things done over and over.
+"""Makes moto's DynamoDB cheap enough for a long attack: most of its time goes into what it finds out over and over.
 
-It parses and checks the few update expressions anew at every write, and it looks at every item of an answer, which is
-in wire form already, for each of the ten types that a value may have.
+It parses and checks the few update expressions anew at every write, it looks at every value of an answer, which is in
+wire form already, for each of the ten types that it may have, and it lists its own folder at every request.
 """
 
 import pickle
@@ -11,8 +11,11 @@ from functools import cache
 from typing import Any, Final
 from unittest.mock import patch
 
+from moto import backends
+from moto.core import responses
 from moto.core.model import Shape
 from moto.core.serialize import BaseJSONSerializer
+from moto.core.utils import method_names_from_class
 from moto.dynamodb.parsing import validators
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node  # type: ignore[attr-defined]
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
@@ -25,6 +28,7 @@ _NEEDED: Final = (
 )
 """Those that put values in; the others only check, and the tests on plain moto have had them check the same."""
 _SERIALIZE: Final[Any] = BaseJSONSerializer._serialize_type_structure  # noqa: SLF001
+_MODULES: Final = tuple(backends.list_of_moto_modules())
 _MAKE: Final[Any] = UpdateExpressionParser.make
 _PROCESSORS: Final[Any] = validators.UpdateExpressionValidator.get_ast_processors
 
@@ -35,6 +39,8 @@ def cheaper_dynamodb() -> Iterator[None]:
         patch.object(UpdateExpressionParser, "make", _parsed),
         patch.object(validators.UpdateExpressionValidator, "get_ast_processors", _processors),
         patch.object(validators, "deepcopy", _copied),
+        patch.object(backends, "list_of_moto_modules", lambda: _MODULES),
+        patch.object(responses, "method_names_from_class", cache(method_names_from_class)),
         patch.object(BaseJSONSerializer, "_serialize_type_structure", _serialized),
     ):
         yield

@@ -10,8 +10,11 @@ from typing import Final
 
 from sandbox.msg91_simulator.ledger import SentSms
 from tests.chaos import judge
+from tests.chaos.aws_faults import AwsFaults
 from tests.chaos.chance import Tally, dice
-from tests.chaos.faults import AwsFaults, Excuses, Freezes, Msg91Faults
+from tests.chaos.excuses import Excuses
+from tests.chaos.freezes import Freezes
+from tests.chaos.msg91_faults import Msg91Faults
 from tests.chaos.schedule import working
 from tests.chaos.segment import Deliveries, Segment, some_events
 from tests.chaos.webhook import Histories, Mailbag, Webhook
@@ -19,7 +22,6 @@ from tests.chaos.world import QUARANTINE, REDRIVE, World
 
 type Say = Callable[[str], None]
 
-CALM_WITHIN: Final = 150.0
 _LOOK_EVERY: Final = 0.2
 _OVERTAKEN: Final = "msg91: report overtook the answer"
 _OVERTAKING_WITHIN: Final = 3.0
@@ -38,11 +40,13 @@ class Plan:
     reports: int
     aws_rate: float
     msg91_rate: float
+    per_kill: int
     sizes: Sequence[int]
     segments: int
     mailmen: int
     longest_freeze: float
     chaos_within: float
+    calm_within: float
     progress_every: float = 15.0
 
 
@@ -69,7 +73,7 @@ class Attack:
         self._tally = Tally()
         self._excuses = Excuses()
         self._random = dice(plan.seed, "overtaking and cutting")
-        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, self._tally, self._excuses)
+        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._excuses)
         self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._excuses)
         self._freezes = Freezes(world, plan.seed, plan.longest_freeze, self._tally)
         self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, dice(plan.seed, "events"))
@@ -96,7 +100,7 @@ class Attack:
             self._wait(lambda: not len(self._mailbag), self._plan.chaos_within)
         self._world.aws.interceptor = None
         self._msg91.is_active = False
-        self._wait(self._world.is_idle, CALM_WITHIN)
+        self._wait(self._world.is_idle, self._plan.calm_within)
         self._violations += judge.never_lost(self._events, self._world.messages())
 
     def calm(self, let_leases_end: Callable[[], None]) -> None:
@@ -104,9 +108,9 @@ class Attack:
         let_leases_end()
         with working(self._plan.segments, self._deliveries.work), working(self._plan.mailmen, self._mailbag.work):
             self._deliveries.hurry()
-            self._wait(lambda: not len(self._deliveries), CALM_WITHIN)
+            self._wait(lambda: not len(self._deliveries), self._plan.calm_within)
             self._mailbag.again(report for report in self._mailbag.reports if not report.names_its_message)
-            self._wait(lambda: not len(self._mailbag) and not self._world.queued(REDRIVE), CALM_WITHIN)
+            self._wait(lambda: not len(self._mailbag) and not self._world.queued(REDRIVE), self._plan.calm_within)
         for batch in itertools.batched(self._events, _REPLAY_SIZE, strict=False):
             self._segment.deliver(batch, is_replay=True)
 

@@ -98,11 +98,11 @@ def as_replay(event: Tracked) -> dict[str, Any]:
 
 
 class Segment:
-    def __init__(self, url: str, tally: Tally) -> None:
+    def __init__(self, url: str, tally: Tally, hangs_up_after: float = HANGS_UP_AFTER) -> None:
         self._url = url
         self._tally = tally
         self._http = httpx.Client(
-            timeout=HANGS_UP_AFTER,
+            timeout=hangs_up_after,
             trust_env=False,
             headers={"authorization": f"Bearer {SECRET['segment_token']}", "content-type": "application/json"},
             limits=httpx.Limits(max_connections=None),

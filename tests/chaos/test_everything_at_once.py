@@ -15,11 +15,13 @@ SHORT = Plan(
     reports=300,
     aws_rate=0.2,
     msg91_rate=0.3,
+    per_kill=1,
     sizes=(1, 1, 1, 1, 1, 1, 2, 2, 5, 30),
     segments=8,
     mailmen=8,
     longest_freeze=2.0,
-    chaos_within=60.0,
+    chaos_within=120.0,
+    calm_within=120.0,
 )
 
 

@@ -21,7 +21,9 @@ from tests.chaos.schedule import Schedule
 PATIENCE: Final = 10.0
 FIRST: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _NO_CRQID: Final = "0"
-_REPORTS_OF_AN_SMS: Final = (1, 1, 1, 2, 4)
+_REPORTS_OF_AN_SMS: Final = (*(1,) * 18, 2, 4)
+_TWICE: Final = 0.1
+_MISATTRIBUTED: Final = 0.2
 _VERSIONS: Final = ("v2", "v2", "v2", "v3", "v4", "v4", "new")
 
 UNHEARD_OF: Final = Outcome("77", "SOMETHING", clevertap_event="")
@@ -106,7 +108,7 @@ class Histories:
     def _report(self, sms: SentSms) -> Report:
         outcome = self._random.choice(list(STATUS_OF))
         version = self._random.choice([name for name in _VERSIONS if name != "v4" or outcome.clevertap_event])
-        if version != "v4" and self._random.random() < 0.2:
+        if version != "v4" and self._random.random() < _MISATTRIBUTED:
             sms = self._misattributed(sms)
         return self._written(sms, outcome, version)
 
@@ -181,7 +183,7 @@ class Mailbag:
         with self._lock:
             for report in reports:
                 self.reports.append(report)
-                for _ in range(1 + (self._random.random() < 0.2)):
+                for _ in range(1 + (self._random.random() < _TWICE)):
                     self._schedule.put(report, self._random.uniform(0, 3))
 
     def add_cut_off(self, mail: CutOff) -> None:

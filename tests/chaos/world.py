@@ -1,7 +1,7 @@
 """The whole stack under attack: MSG91, AWS and the API as the sandbox has them, and functions that can be killed."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,9 @@ QUARANTINE: Final = "ReportsQuarantineQueue"
 REDRIVE_AGAIN_AFTER: Final = 2
 """Seconds. The template's three minutes are for real outages."""
 
+OVER_WITHIN: Final = 150.0
+_LOOK_EVERY: Final = 0.1
+
 type Row = dict[str, Any]
 
 
@@ -47,13 +50,21 @@ class World:
     def reports_url(self) -> str:
         return f"{self.api_url}/msg91/reports/{SECRET['report_token']}"
 
-    def environment(self, name: str) -> Environment | None:
-        """None for a caller that is no function: the judge reads the tables too."""
-        return next((fleet.environments[name] for fleet in self.fleets.values() if name in fleet.environments), None)
+    def kill(self, name: str) -> None:
+        """Kill an environment, by its name."""
+        for fleet in self.fleets.values():
+            if environment := fleet.environments.get(name):
+                environment.kill()
 
     def is_idle(self) -> bool:
         """Whether no function has an event."""
         return all(fleet.is_idle for fleet in self.fleets.values())
+
+    def wait_until_idle(self) -> None:
+        _wait(self.is_idle)
+
+    def wait_until_redriven(self) -> None:
+        _wait(lambda: not self.queued(REDRIVE))
 
     def wasted_requests(self) -> int:
         """How many requests were written into connections that MSG91 had let go."""
@@ -72,7 +83,7 @@ class World:
 
     def let_leases_end(self) -> None:
         """Set the end of every lease back instead of waiting for it. Nobody may be sending any more."""
-        over = f"{datetime.now(UTC) - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+        over = _instant(datetime.now(UTC) - timedelta(seconds=1))
         for row in self._rows(MESSAGES_TABLE):
             if row["send_state"] == "sending":
                 self.aws.tables.Table(MESSAGES_TABLE).update_item(
@@ -80,6 +91,17 @@ class World:
                     UpdateExpression="SET lease_until = :over",
                     ExpressionAttributeValues={":over": over},
                 )
+
+    def age(self, message_id: str, by: timedelta) -> None:
+        """Set every date of a message back, as if so much time had passed since."""
+        row = self.messages()[message_id]
+        for name, value in row.items():
+            if name.endswith(("_at", "_until")):
+                is_epoch = name == "expires_at"
+                row[name] = (
+                    value - int(by.total_seconds()) if is_epoch else _instant(datetime.fromisoformat(value) - by)
+                )
+        self.aws.tables.Table(MESSAGES_TABLE).put_item(Item=row)
 
     def wait_for_leases(self) -> None:
         """Wait until every lease has ended. Nobody may be claiming any more."""
@@ -149,3 +171,16 @@ def _redriving(aws: Aws, trigger: QueueTrigger, fleets: Mapping[str, Fleet]) -> 
     aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(REDRIVE_AGAIN_AFTER)})
     with polling(EventSource(aws.sqs, aws.url, trigger, fleets[trigger.function])):
         yield
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _wait(is_over: Callable[[], bool]) -> None:
+    """Raises TimeoutError."""
+    deadline = time.monotonic() + OVER_WITHIN
+    while not is_over():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(_LOOK_EVERY)

@@ -1,0 +1,196 @@
+"""What is done to the functions at their calls to AWS: errors, losses, delays, outages, and kills around each call."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+from typing import Final
+
+from sandbox.interception import LOSE_ANSWER, LOSE_REQUEST, PASS, Answer, Call, Delay, Execute, Partial, Refuse, Verdict
+from tests.chaos.chance import Deck, Tally, dice
+from tests.chaos.excuses import Excuses
+from tests.chaos.world import INGEST, MESSAGES_TABLE, REPORTS_TABLE, World
+
+OUTAGE: Final = "aws: outage"
+OUTAGE_CALLS: Final = 4
+"""In a row: more than the SDK's three attempts."""
+BYSTANDER: Final = "sandbox"
+"""The caller that is no function: the judge and the poller."""
+_CRQID: Final = re.compile(r'"crqid": ?\{"S": ?"(\w+)"')
+
+
+class Site(StrEnum):
+    """What a call to AWS is for."""
+
+    SECRET = "secret"
+    LOOK = "look"
+    CLAIM = "claim"
+    SETTLE = "settle"
+    APPLY = "apply"
+    FIND = "find"
+    RECORD = "record"
+    MATCH = "match"
+    QUEUE = "queue"
+
+
+def site_of(call: Call) -> Site | None:
+    match call.service, call.operation, call.resource:
+        case "secretsmanager", _, _:
+            return Site.SECRET
+        case "sqs", "SendMessage", _:
+            return Site.QUEUE
+        case "dynamodb", "BatchGetItem", _:
+            return Site.LOOK
+        case "dynamodb", "Query", _:
+            return Site.FIND
+        case "dynamodb", "PutItem", _:
+            return Site.RECORD
+        case "dynamodb", "UpdateItem", resource if resource == REPORTS_TABLE:
+            return Site.MATCH
+        case "dynamodb", "UpdateItem" | "TransactWriteItems", resource if resource == MESSAGES_TABLE:
+            return _write_to_messages(call)
+        case _:
+            return None
+
+
+def _write_to_messages(call: Call) -> Site:
+    if not call.caller.startswith(INGEST):
+        return Site.APPLY
+    return Site.CLAIM if b":set_claim_id" in call.body else Site.SETTLE
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Kills the caller, before its call is executed or right after."""
+
+    world: World
+    executed: bool
+
+    def answer(self, call: Call, execute: Execute) -> Answer:
+        if self.executed:
+            execute(call.body)
+        self.world.kill(call.caller)
+        raise ConnectionAbortedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AwsFault:
+    name: str
+    verdict: Verdict
+    sites: frozenset[Site] = frozenset(Site)
+    operation: str = ""
+    """Empty: any."""
+
+    def fits(self, site: Site, call: Call) -> bool:
+        return site in self.sites and self.operation in ("", call.operation)
+
+
+class _Conflict:
+    """Another write to a transaction's first item cancels it."""
+
+    def answer(self, call: Call, execute: Execute) -> Answer:
+        others = json.loads(call.body)["TransactItems"][1:]
+        reasons = [{"Code": "TransactionConflict"}, *({"Code": "None"} for _ in others)]
+        return Refuse(400, "TransactionCanceledException", {"CancellationReasons": reasons}).answer(call, execute)
+
+
+_THROTTLED: Final = Refuse(400, "ThrottlingException")
+_TOO_SLOW: Final = Delay(2.5)  # the functions give AWS two seconds
+
+_ANYWHERE: Final[Mapping[AwsFault, int]] = {
+    AwsFault("aws: request lost", LOSE_REQUEST): 4,
+    AwsFault("aws: answer lost", LOSE_ANSWER): 6,
+    AwsFault("aws: throttled", _THROTTLED): 4,
+    AwsFault("aws: internal error", Refuse(500, "InternalServerError")): 4,
+    AwsFault("aws: unavailable", Refuse(503, "ServiceUnavailable")): 2,
+    AwsFault("aws: answer too late", _TOO_SLOW): 1,
+}
+"""Each with how often it is in the deck."""
+
+
+def _on_ingest(world: World, per_kill: int) -> dict[AwsFault, int]:
+    before, after = Kill(world, executed=False), Kill(world, executed=True)
+    claim, settle = frozenset({Site.CLAIM}), frozenset({Site.SETTLE})
+    faults = {
+        **_ANYWHERE,
+        AwsFault("aws: claim's answer lost", LOSE_ANSWER, claim): 2,
+        AwsFault("aws: settle's answer lost", LOSE_ANSWER, settle): 2,
+        AwsFault("aws: transaction conflict", _Conflict(), claim | settle, "TransactWriteItems"): 2,
+        AwsFault("aws: partial batch", Partial(3), frozenset({Site.LOOK})): 2,
+        AwsFault(f"{OUTAGE} for ingest", _THROTTLED): 2,
+    }
+    return {
+        **{fault: per_kill * copies for fault, copies in faults.items()},
+        AwsFault("kill ingest: before the claim", before, claim): 1,
+        AwsFault("kill ingest: between claim and send", after, claim): 1,
+        AwsFault("kill ingest: after MSG91's answer", before, settle): 1,
+        AwsFault("kill ingest: during settle", after, settle): 1,
+    }
+
+
+def _on_reports(world: World, per_kill: int) -> dict[AwsFault, int]:
+    before, after = Kill(world, executed=False), Kill(world, executed=True)
+    faults = {**_ANYWHERE, AwsFault(f"{OUTAGE} for reports", _THROTTLED, frozenset({Site.APPLY, Site.RECORD})): 1}
+    return {
+        **{fault: 3 * per_kill * copies for fault, copies in faults.items()},
+        AwsFault("kill reports: before apply", before, frozenset({Site.APPLY})): 1,
+        AwsFault("kill reports: between apply and record", after, frozenset({Site.APPLY})): 1,
+        AwsFault("kill reports: after record", after, frozenset({Site.RECORD})): 1,
+    }
+
+
+class AwsFaults:
+    """Makes calls of the functions to AWS fail: of all, the share `rate`."""
+
+    def __init__(self, world: World, seed: str, rate: float, per_kill: int, tally: Tally, excuses: Excuses) -> None:
+        """`rate`: the share of all calls. `per_kill`: how rare kills are, which cost much time."""
+        self._rate = rate
+        self._tally = tally
+        self._excuses = excuses
+        self._random = dice(seed, "aws")
+        self._ingest = Deck(_on_ingest(world, per_kill), dice(seed, "aws of ingest"))
+        self._reports = Deck(_on_reports(world, per_kill), dice(seed, "aws of reports"))
+        self._outages: Counter[str] = Counter()
+        self._lock = Lock()
+
+    @property
+    def planned(self) -> set[str]:
+        return {fault.name for deck in (self._ingest, self._reports) for fault in deck.cards}
+
+    def before(self, call: Call) -> Verdict:
+        site = site_of(call)
+        if site is None or call.caller == BYSTANDER:
+            return PASS
+        self._tally.add("calls to AWS")
+        crqids = _CRQID.findall(call.body.decode())
+        if site is Site.CLAIM:
+            self._excuses.note_claim(call.caller, crqids)
+        with self._lock:
+            verdict = self._verdict(site, call)
+        if verdict is not PASS:
+            self._tally.add("calls to AWS that failed")
+            self._excuses.excuse(crqids)
+            if isinstance(verdict, Kill):
+                self._excuses.excuse_claims_of(call.caller)
+        return verdict
+
+    def after(self, call: Call) -> None:
+        pass
+
+    def _verdict(self, site: Site, call: Call) -> Verdict:
+        if self._outages[call.caller]:
+            self._outages[call.caller] -= 1
+            return _THROTTLED
+        if self._random.random() >= self._rate:
+            return PASS
+        deck = self._ingest if call.caller.startswith(INGEST) else self._reports
+        fault = deck.deal(lambda fault: fault.fits(site, call))
+        if fault is None:
+            return PASS
+        self._tally.add(fault.name)
+        if fault.name.startswith(OUTAGE):
+            self._outages[call.caller] = OUTAGE_CALLS - 1
+        return fault.verdict

@@ -1,0 +1,88 @@
+"""What MSG91 does to the functions, and what is done to them while it works."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
+from typing import Final
+
+from sandbox.msg91_simulator.answers import ANSWERS, SUCCESS, Answer, Ending
+from sandbox.msg91_simulator.ledger import SentSms
+from sandbox.msg91_simulator.simulator import Call
+from tests.chaos.chance import Deck, Tally, dice
+from tests.chaos.excuses import Excuses
+from tests.chaos.segment import HANGS_UP_AFTER
+from tests.chaos.world import World
+
+UNREAD: Final = "msg91: reset before reading the request"
+ONE_UNREAD_IN: Final = 40
+
+_SLOW: Final = replace(SUCCESS, delay=HANGS_UP_AFTER + 1)  # within the ten seconds that the function gives MSG91
+_UNANSWERED: Final = Answer(ending=Ending.RESET)
+_UNANSWERED_BUT_SENT: Final = replace(_UNANSWERED, sends=True)
+
+_KILL_UNSENT: Final = "kill ingest: while MSG91 works, nothing sent"
+_KILL_SENT: Final = "kill ingest: while MSG91 works, sent"
+_ANSWERS: Final = (
+    *("202", "999", "301", "418-401", "403", "001", "429", "500", "503"),
+    *("reset", "reset-sent", "html", "empty", "cut-off", "silent"),
+)
+_MSG91_FAULTS: Final[Mapping[str, Answer]] = {
+    **{f"msg91: {name}": ANSWERS[name] for name in _ANSWERS},
+    "msg91: success after Segment hung up": _SLOW,
+    _KILL_UNSENT: _UNANSWERED,
+    _KILL_SENT: _UNANSWERED_BUT_SENT,
+}
+
+
+class Msg91Faults:
+    """Makes MSG91 fail: of all calls to it, the share `rate`."""
+
+    def __init__(self, world: World, seed: str, rate: float, tally: Tally, excuses: Excuses) -> None:
+        self._world = world
+        self._rate = rate
+        self._tally = tally
+        self._excuses = excuses
+        self._random = dice(seed, "msg91")
+        self._deck = Deck(Counter(list(_MSG91_FAULTS)), dice(seed, "msg91's faults"))
+        self._arrivals = itertools.count(1)
+        self._condemned: set[str] = set()
+        self._lock = Lock()
+        self.is_active = True
+        self.on_sent: Callable[[Sequence[SentSms]], None] = lambda _: None
+        """Called when SMS are out, before the answer to the call."""
+
+    @property
+    def planned(self) -> set[str]:
+        return {*_MSG91_FAULTS, UNREAD}
+
+    def hangs_up(self, caller: str) -> bool:
+        if not self.is_active or next(self._arrivals) % ONE_UNREAD_IN:
+            return False
+        self._tally.add(UNREAD)
+        self._excuses.excuse_claims_of(caller)
+        return True
+
+    def before(self, call: Call) -> Answer | None:
+        self._tally.add("calls to MSG91")
+        with self._lock:
+            name = self._deck.deal() if self.is_active and self._random.random() < self._rate else None
+        if name is None:
+            return None
+        self._tally.add(name)
+        self._tally.add("calls to MSG91 that failed")
+        self._excuses.excuse(sms.crqid for sms in call.messages)
+        if name in (_KILL_UNSENT, _KILL_SENT):
+            self._excuses.excuse_claims_of(call.caller)
+        if name == _KILL_UNSENT:
+            self._world.kill(call.caller)
+        elif name == _KILL_SENT:
+            self._condemned.add(call.caller)
+        return _MSG91_FAULTS[name]
+
+    def after(self, call: Call, sent: Sequence[SentSms]) -> None:
+        if call.caller in self._condemned:
+            self._condemned.discard(call.caller)
+            self._world.kill(call.caller)
+        self.on_sent(sent)

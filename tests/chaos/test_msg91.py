@@ -1,0 +1,82 @@
+"""MSG91 at its worst: what Segment hears, what stands on record, what was sent, and what a retry makes of it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+
+from sandbox.msg91_simulator import numbers
+from sandbox.msg91_simulator.answers import ANSWERS
+from sandbox.msg91_simulator.ledger import SentSms
+from tests.chaos.conftest import NewEvent
+from tests.chaos.judge import Ledger
+from tests.chaos.scenarios import AtMsg91
+from tests.chaos.segment import Segment
+from tests.chaos.webhook import Histories, Webhook
+from tests.chaos.world import World
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+
+REJECTED: Final = (400, "rejected", 0, "duplicate")
+HELD: Final = (503, "held", 0, "accepted")
+RETRYABLE: Final = (503, "retryable", 0, "accepted")
+THROTTLED: Final = (429, "retryable", 0, "accepted")
+IN_DOUBT: Final = (200, "unknown", 0, "unknown")
+IN_DOUBT_BUT_SENT: Final = (200, "unknown", 1, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("202", REJECTED),
+        ("999", REJECTED),
+        ("403", REJECTED),
+        ("301", HELD),
+        ("418-401", HELD),
+        ("001", RETRYABLE),
+        ("500", RETRYABLE),
+        ("503", RETRYABLE),
+        ("429", THROTTLED),
+        ("reset", IN_DOUBT),
+        ("reset-sent", IN_DOUBT_BUT_SENT),
+        ("html", IN_DOUBT_BUT_SENT),
+        ("empty", IN_DOUBT_BUT_SENT),
+        ("cut-off", IN_DOUBT_BUT_SENT),
+        ("silent", IN_DOUBT_BUT_SENT),
+    ],
+)
+def test_what_an_answer_of_msg91s_comes_to(
+    world: World, segment: Segment, event: NewEvent, answer: str, expected: tuple[int, str, int, str]
+) -> None:
+    one = event()
+    world.simulator.interceptor = AtMsg91(ANSWERS[answer])
+    heard = segment.deliver([one])[0].http_status
+    if answer == "silent":
+        world.wait_until_idle()
+        heard = segment.deliver([one])[0].http_status
+    state, sent = world.messages()[one.message_id]["send_state"], Ledger(world).sms_of(one)
+    assert (heard, state, sent, segment.deliver([one])[0].status) == expected
+    assert Ledger(world).sms_of(one) <= 1
+
+
+def test_a_request_that_msg91_resets_unread_is_in_doubt(world: World, segment: Segment, event: NewEvent) -> None:
+    one = event()
+    world.simulator.interceptor = AtMsg91(is_unread=True)
+    assert [segment.deliver([one])[0].status for _ in range(2)] == ["unknown", "unknown"]
+    assert Ledger(world).sms_of(one) == 0
+
+
+def test_a_report_that_overtakes_msg91s_answer_finds_its_message(
+    world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent
+) -> None:
+    one = event()
+    heard = []
+
+    def report(_: str, sent: Sequence[SentSms]) -> None:
+        heard.append(webhook.post(histories.named(sent[0], numbers.DELIVERED).posting))
+
+    world.simulator.interceptor = AtMsg91(after_sending=report)
+    assert segment.deliver([one])[0].status == "accepted"
+    assert heard == [200]
+    message = world.messages()[one.message_id]
+    assert (message["send_state"], message["delivery_status"]) == ("accepted", "delivered")
