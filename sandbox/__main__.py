@@ -12,7 +12,7 @@ from typing import Final
 
 from sandbox.arguments import UsageError, parse, to_options
 from sandbox.console import Console
-from sandbox.messages import Row, changes, settled_rows
+from sandbox.messages import DELIVERED, Row, changes, settled_rows
 from sandbox.msg91_simulator.numbers import NUMBERS, PREFIX
 from sandbox.samples import SAMPLES, Result, authorization, send, send_sample, track
 from sandbox.servers import PortInUseError
@@ -60,7 +60,10 @@ def _send_samples(console: Console, stack: Stack) -> bool:
     _tell(console, rows)
     delivered = sum(row.is_delivered for row in rows)
     console.say(f"\n{delivered} of {len(rows)} accepted and delivered.")
-    return delivered == len(rows)
+    if stack.sends_events:
+        told = sum(row.told == DELIVERED for row in rows)
+        console.say(f"{told} of them told to Segment as {DELIVERED}; the others' events named no user.")
+    return delivered == len(rows) and all(row.is_settled for row in rows)
 
 
 def _send_real(console: Console, stack: Stack, number: str | None) -> bool:
@@ -79,8 +82,8 @@ def _send_real(console: Console, stack: Stack, number: str | None) -> bool:
 
 def _rows(stack: Stack, results: Sequence[Result], within: float) -> list[Row]:
     """What the answers left without a message stands with the answer's own words."""
-    found = settled_rows(stack.messages, [result.crqid for result in results if result.crqid], within)
-    unstored = [Row("", "", result.status, "", result.reason) for result in results if not result.crqid]
+    found = settled_rows(stack.messages, stack.told, [result.crqid for result in results if result.crqid], within)
+    unstored = [Row("", "", result.status, "", "", result.reason) for result in results if not result.crqid]
     return found + unstored
 
 
@@ -99,6 +102,7 @@ Up until Ctrl-C:
   Segment's events    {stack.segment_url}
   MSG91's reports     {stack.reports_url}
   AWS                 {stack.aws.url} (as AWS_ENDPOINT_URL)
+  Segment             {stack.tracking_url}/events (the delivery events that it was sent)
   MSG91               {stack.msg91_url}{"" if stack.simulator is None else " (what it sent: /ledger)"}
   logs and metrics    {os.path.relpath(log)}
 
@@ -111,7 +115,7 @@ Try it{". " + advice if stack.simulator else ""}:
 def _follow(console: Console, stack: Stack) -> None:
     """Tells of every message from here on, until Ctrl-C."""
     console.headings()
-    for row in changes(stack.messages):
+    for row in changes(stack.messages, stack.told):
         console.row(row)
 
 

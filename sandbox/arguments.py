@@ -29,6 +29,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--aws-port", type=int, default=3101, help="DynamoDB, SQS, Secrets Manager (3101)")
     parser.add_argument("--msg91-port", type=int, default=3102, help="the MSG91 simulator (3102)")
     parser.add_argument(
+        "--tracking-port", type=int, default=3103, help="the stand-in for Segment's Tracking API (3103)"
+    )
+    parser.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a template parameter, as DefaultRoute=1"
     )
     parser.add_argument("--to", metavar="NUMBER", help="with MSG91_AUTHKEY set: your number, gets one real SMS")
@@ -44,6 +47,7 @@ def to_options(arguments: argparse.Namespace) -> Options:
         api_port=_free_port(arguments, "api"),
         aws_port=_free_port(arguments, "aws"),
         msg91_port=_free_port(arguments, "msg91"),
+        tracking_port=_free_port(arguments, "tracking"),
         report_version=arguments.report_version,
         parameters=dict(_parameter(text) for text in arguments.parameter),
     )

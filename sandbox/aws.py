@@ -28,6 +28,7 @@ SECRET = {
     "segment_shared_secret": "sandbox-shared-secret",
     "segment_token": "sandbox-segment-token",
     "report_token": "sandbox-report-token",
+    "segment_write_key": "sandbox-segment-write-key",
 }
 """Made up; the events in events/ carry its tokens."""
 
@@ -72,6 +73,14 @@ class Aws:
         """All of a table's items, from moto's memory: a scan of 20,000 takes it half a minute. While nobody writes."""
         stored = dynamodb_backends[ACCOUNT][REGION].get_table(table).all_items()
         return [_plain(item.to_json()["Attributes"]) for item in stored]
+
+    def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]:
+        """The label of a table's stream and all of its records, from moto's memory; no records without a stream."""
+        with self._interception.executing:  # of a transaction that fails, moto takes the records back
+            stored = dynamodb_backends[ACCOUNT][REGION].tables.get(table)
+            if not stored or not stored.stream_shard:
+                return "", []
+            return str(stored.latest_stream_label), [one.to_json() for one in stored.stream_shard.items]
 
     def reset(self) -> None:
         """Empties every table and queue, by making them anew."""

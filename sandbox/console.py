@@ -6,8 +6,8 @@ from typing import Final, TextIO
 
 from sandbox.messages import Row
 
-HEADINGS: Final = ("EVENT", "NUMBER", "SENT", "DELIVERY", "REASON")
-WIDTHS: Final = (30, 14, 10, 10, 0)
+HEADINGS: Final = ("EVENT", "NUMBER", "SENT", "DELIVERY", "BACK IN SEGMENT", "REASON")
+WIDTHS: Final = (30, 14, 10, 10, 15, 0)
 GREEN, YELLOW, RED = "32", "33", "31"
 COLOURS: Final = {"accepted": GREEN, "delivered": GREEN, "sending": YELLOW, "pending": YELLOW, "": YELLOW}
 """Of states and statuses; what is not listed is red."""
@@ -24,16 +24,16 @@ class Console:
         self.say("  ".join(map(_padded, HEADINGS, WIDTHS)).rstrip())
 
     def row(self, row: Row) -> None:
-        event, number, sent, delivery, reason = map(_padded, _cells(row), WIDTHS)
+        event, number, sent, delivery, told, reason = map(_padded, _cells(row), WIDTHS)
         sent, delivery = self._coloured(sent, row.sent), self._coloured(delivery, row.delivery)
-        self.say(f"{event}  {number}  {sent}  {delivery}  {reason}".rstrip())
+        self.say(f"{event}  {number}  {sent}  {delivery}  {told}  {reason}".rstrip())
 
     def _coloured(self, text: str, status: str) -> str:
         return f"\033[{COLOURS.get(status, RED)}m{text}\033[0m" if self.out.isatty() else text
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return row.event, row.number, row.sent, row.delivery or "-", row.reason
+    return row.event, row.number, row.sent, row.delivery or "-", row.told or "-", row.reason
 
 
 def _padded(text: str, width: int) -> str:

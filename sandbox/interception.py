@@ -135,7 +135,8 @@ class Interception:
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
-        self._executing = Lock()
+        self.executing = Lock()
+        """Held while a call is executed."""
         self._counting = Lock()
         self.interceptor: Interceptor | None = None
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
@@ -163,7 +164,7 @@ class Interception:
 
     def _execute(self, environ: "WSGIEnvironment", body: bytes) -> Answer:
         request = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        with self._executing:
+        with self.executing:
             return _run(self._app, request)
 
 

@@ -47,13 +47,17 @@ class _Snapshot:
 
 
 def _transact(backend: DynamoDBBackend, writes: Sequence[Write]) -> None:
-    """Copies the items that are written, and puts those back."""
+    """Copies the items that are written, and puts those back; their tables' streams then have heard of nothing."""
     before = list(_snapshots(backend, writes))
+    streams = {one.table.name: one.table.stream_shard for one in before if one.table.stream_shard}
+    lengths = {name: len(shard.items) for name, shard in streams.items()}
     try:
         _TRANSACT(backend, writes)
     except Exception:
         for snapshot in before:
             snapshot.restore()
+        for name, shard in streams.items():
+            del shard.items[lengths[name] :]
         raise
 
 

@@ -1,4 +1,4 @@
-"""The local stack: MSG91, AWS, the functions and the API in front of them, each knowing where the others are."""
+"""The local stack: MSG91, Segment, AWS, the functions and their API, each knowing where the others are."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,6 +14,9 @@ from sandbox.execution_environment import scaling
 from sandbox.lambda_runtime import Invoker
 from sandbox.msg91_simulator.server import SILENCE, running_simulator
 from sandbox.msg91_simulator.simulator import Simulator, Webhook
+from sandbox.segment_simulator.server import running_tracking_api
+from sandbox.segment_simulator.tracking_api import TrackingApi
+from sandbox.stream_source import StreamSource, polling_stream
 from sandbox.template import PATH, Function, Template
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Options:
     api_port: int = 0
     aws_port: int = 0
     msg91_port: int = 0
+    tracking_port: int = 0
     report_version: str = "v2"
     report_delay: float = 0.3
     silence: float = SILENCE
@@ -58,6 +62,9 @@ class Stack:
     secret: Mapping[str, str]
     simulator: Simulator | None
     """None when the real MSG91 is used."""
+    tracking: TrackingApi
+    tracking_url: str
+    sends_events: bool
 
     @property
     def segment_url(self) -> str:
@@ -71,9 +78,17 @@ class Stack:
     def reports_url(self) -> str:
         return f"{self.api_url}/msg91/reports/{self.secret['report_token']}"
 
+    def told(self, crqid: str) -> str | None:
+        """The name of the last delivery event about a message; empty while there is none, None where none is sent."""
+        if not self.sends_events:
+            return None
+        names = [event["event"] for key, event in self.tracking.events().items() if key.startswith(crqid)]
+        return str(names[-1]) if names else ""
+
     def reset(self) -> None:
         """Back to empty tables, queues and ledger."""
         self.aws.reset()
+        self.tracking.reset()
         if self.simulator:
             self.simulator.reset()
 
@@ -96,7 +111,12 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
     start = start_functions or partial(in_processes, log=options.log)
     with ExitStack() as started:
         simulator, msg91_url, secret = started.enter_context(_msg91(options))
-        template = Template.load(parameters={**options.parameters, "Msg91BaseUrl": msg91_url})
+        write_key = secret["segment_write_key"]
+        tracking, tracking_url = started.enter_context(
+            running_tracking_api(write_key, options.host, options.tracking_port)
+        )
+        urls = {"Msg91BaseUrl": msg91_url, "SegmentTrackingUrl": tracking_url}
+        template = Template.load(parameters={"DeliveryEvents": "on", **options.parameters, **urls})
         aws = started.enter_context(running_aws(template, secret, options.host, options.aws_port))
         environments = {
             function.name: aws.environment(function.name) | template.environment(function.name, aws.url)
@@ -104,12 +124,15 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
         }
         invokers = started.enter_context(start(template.functions(), environments))
         api_url = started.enter_context(running_api(template.routes(), invokers, options.host, options.api_port))
-        stack = Stack(api_url, msg91_url, aws, secret, simulator)
+        streams = template.stream_triggers()
+        stack = Stack(api_url, msg91_url, aws, secret, simulator, tracking, tracking_url, bool(streams))
         if simulator:
             simulator.webhook = Webhook(stack.reports_url, options.report_version, options.report_delay)
         for trigger in template.queue_triggers():
             source = EventSource(aws.sqs, aws.url, trigger, invokers[trigger.function])
             started.enter_context(polling(source))
+        for stream in streams:
+            started.enter_context(polling_stream(StreamSource(aws, stream, invokers[stream.function])))
         yield stack
 
 

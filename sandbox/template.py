@@ -37,6 +37,21 @@ class QueueTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamTrigger:
+    table: str
+    function: str
+    batch_size: int
+    patterns: tuple[dict[str, Any], ...]
+    """A record comes to the function when it fits one of them."""
+    maximum_retry_attempts: int
+    """-1: any number."""
+    maximum_record_age: int
+    """Seconds."""
+    on_failure: str
+    """The queue that is told of records given up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     name: str
     module: str
@@ -93,12 +108,17 @@ class Template:
         declared = document.get("Parameters", {})
         if unknown := set(parameters or {}) - set(declared):
             raise UnknownParameterError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
-        self._resources: Mapping[str, Any] = document["Resources"]
+        given = {name: str(parameter["Default"]) for name, parameter in declared.items()} | dict(parameters or {})
+        self._conditions = {
+            name: _holds(condition, given) for name, condition in document.get("Conditions", {}).items()
+        }
+        self._resources: Mapping[str, Any] = {
+            name: resource
+            for name, resource in document["Resources"].items()
+            if "Condition" not in resource or self._conditions[resource["Condition"]]
+        }
         self._globals: Mapping[str, Any] = document.get("Globals", {}).get("Function", {})
-        self._references = {name: name for name in self._resources}
-        self._references |= {"AWS::StackName": STACK_NAME}
-        self._references |= {name: str(parameter["Default"]) for name, parameter in declared.items()}
-        self._references |= parameters or {}
+        self._references = {name: name for name in self._resources} | {"AWS::StackName": STACK_NAME} | given
 
     @classmethod
     def load(cls, path: Path = PATH, parameters: Mapping[str, str] | None = None) -> "Template":
@@ -125,8 +145,22 @@ class Template:
             for function, properties in self._events("SQS")
         ]
 
+    def stream_triggers(self) -> list[StreamTrigger]:
+        return [
+            StreamTrigger(
+                table=properties["Stream"]["Fn::GetAtt"][0],
+                function=function,
+                batch_size=properties["BatchSize"],
+                patterns=tuple(json.loads(one["Pattern"]) for one in properties["FilterCriteria"]["Filters"]),
+                maximum_retry_attempts=properties["MaximumRetryAttempts"],
+                maximum_record_age=properties["MaximumRecordAgeInSeconds"],
+                on_failure=properties["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0],
+            )
+            for function, properties in self._events("DynamoDB")
+        ]
+
     def tables(self) -> list[Table]:
-        return [_table(name, properties) for name, properties in self._of_type("AWS::DynamoDB::Table")]
+        return [_table(name, self._chosen(properties)) for name, properties in self._of_type("AWS::DynamoDB::Table")]
 
     def queues(self) -> list[Queue]:
         """Dead-letter queues come before those that name them."""
@@ -157,6 +191,16 @@ class Template:
                 if event["Type"] == kind:
                     yield function, event["Properties"]
 
+    def _chosen(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Properties with each `!If` of theirs decided, and those left out that have no value then."""
+        chosen = {
+            name: value["Fn::If"][1 if self._conditions[value["Fn::If"][0]] else 2]
+            if isinstance(value, dict) and "Fn::If" in value
+            else value
+            for name, value in properties.items()
+        }
+        return {name: value for name, value in chosen.items() if value != NO_VALUE}
+
     def _function(self, name: str) -> Function:
         properties = {**self._globals, **self._resources[name]["Properties"]}
         module, handler = properties["Handler"].rsplit(".", 1)
@@ -170,6 +214,11 @@ def queue_arn(name: str) -> str:
 
 def queue_url(base_url: str, name: str) -> str:
     return f"{base_url}/{ACCOUNT}/{name}"
+
+
+def _holds(condition: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+    one, other = (_resolve(value, parameters) for value in condition["Fn::Equals"])
+    return bool(one == other)
 
 
 def _variables(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,4 +248,6 @@ def _table(name: str, properties: Mapping[str, Any]) -> Table:
         **{key: properties[key] for key in ("BillingMode", "AttributeDefinitions", "KeySchema")},
         "GlobalSecondaryIndexes": properties["GlobalSecondaryIndexes"],
     }
+    if stream := properties.get("StreamSpecification"):
+        definition["StreamSpecification"] = {"StreamEnabled": True, **stream}
     return Table(name, definition, properties["TimeToLiveSpecification"])

@@ -5,6 +5,7 @@ The functions' resources are the template's, in moto, so that tests cannot drift
 
 # ruff: noqa: E402 - the environment comes before whoever reads it at import
 
+import base64
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from sandbox.template import REGION, Template
 
-TEMPLATE: Final = Template.load()
+TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on"})
 QUEUE_BASE_URL: Final = f"https://sqs.{REGION}.amazonaws.com"
 # Before boto3 and moto are imported: whatever client is made, it never holds a real key.
 os.environ |= {
@@ -41,8 +42,10 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from sandbox.aws import SECRET
 from sandbox.event_source import to_event
+from sandbox.segment_simulator.tracking_api import TrackingApi
 from sandbox.template import queue_arn, queue_url
 from segment_msg91.msg91 import Msg91
+from segment_msg91.tracking import Tracking
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -183,6 +186,28 @@ def _messages(body: dict[str, Any], request_id: str) -> Iterator[SentSms]:
             yield SentSms(number, element["message"], element.get("CRQID", body.get("CRQID")), request_id)
     for recipient in body.get("recipients", []):
         yield SentSms(recipient["mobiles"], None, recipient["CRQID"], request_id)
+
+
+class FakeSegment(TrackingApi):
+    """Segment's Tracking API as the sandbox has it, without a server between."""
+
+    def __init__(self) -> None:
+        super().__init__(SECRET["segment_write_key"])
+        self.requests: list[httpx.Request] = []
+        self.errors: list[Exception] = []
+        """What the next requests raise."""
+
+    def client(self) -> Tracking:
+        return Tracking("https://segment.test", httpx.MockTransport(self._handle))
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if self.errors:
+            raise self.errors.pop(0)
+        scheme, _, credentials = request.headers["authorization"].partition(" ")
+        user, _, password = base64.b64decode(credentials).decode().partition(":")
+        answer = self.post(request.url.path, user if (scheme, password) == ("Basic", "") else None, request.content)
+        return httpx.Response(answer.status, headers=dict(answer.headers), text=answer.body)
 
 
 class UnreliableDynamoDb:
@@ -367,6 +392,11 @@ def dynamodb(aws: Aws) -> UnreliableDynamoDb:
 @pytest.fixture
 def msg91() -> FakeMsg91:
     return FakeMsg91()
+
+
+@pytest.fixture
+def segment() -> FakeSegment:
+    return FakeSegment()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def _listed(cell: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def parameters() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1].split("\nGlobals:\n")[0]
+    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
     loaded: dict[str, Any] = yaml.safe_load(text)
     return loaded
 
@@ -75,7 +75,7 @@ def test_fields_are_those_that_are_mapped() -> None:
 
 
 def test_metrics_are_those_that_are_emitted() -> None:
-    source = (ROOT / "functions/delivery_reports/app.py").read_text()
+    source = "".join((ROOT / f"functions/delivery_{what}/app.py").read_text() for what in ("reports", "events"))
     emitted = set(METRIC_OF.values()) | set(re.findall(r'"((?:Report|Delivery)[A-Z]\w+)"', source))
     assert {name for name, _ in _table("Metrics")} == emitted
 

@@ -42,11 +42,13 @@ def _statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ("HttpApi", "AWS::Serverless::HttpApi"),
         ("SegmentIngestFunction", "AWS::Serverless::Function"),
         ("DeliveryReportsFunction", "AWS::Serverless::Function"),
+        ("DeliveryEventsFunction", "AWS::Serverless::Function"),
         ("SharedLayer", "AWS::Serverless::LayerVersion"),
         ("MessagesTable", "AWS::DynamoDB::Table"),
         ("ReportsTable", "AWS::DynamoDB::Table"),
         ("ReportsRedriveQueue", "AWS::SQS::Queue"),
         ("ReportsQuarantineQueue", "AWS::SQS::Queue"),
+        ("DeliveryEventsDeadLetterQueue", "AWS::SQS::Queue"),
         ("Secret", "AWS::SecretsManager::Secret"),
     ],
 )
@@ -90,19 +92,21 @@ def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str)
 
 
 def test_each_function_gets_the_variables_that_its_settings_read() -> None:
-    ingest, reports = SETTINGS.split("class ReportSettings")
+    ingest, others = SETTINGS.split("class ReportSettings")
+    reports, events = others.split("class EventSettings")
     read = {
         "SegmentIngestFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', ingest)),
-        "DeliveryReportsFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', reports)) - {"AWS_LAMBDA_RUNTIME_API"},
+        "DeliveryReportsFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', reports)),
+        "DeliveryEventsFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', events)) - {"AWS_LAMBDA_RUNTIME_API"},
     }
-    template = Template.load()
+    template = Template.load(parameters={"DeliveryEvents": "on"})
     for function, names in read.items():
         given = set(template.environment(function, "http://127.0.0.1"))
         assert {name for name in given if not name.startswith("POWERTOOLS_")} == names
 
 
 def test_every_setting_of_a_customers_is_a_parameter_in_pascal_case(template: dict[str, Any]) -> None:
-    settings = set(re.findall(r'"((?:DEFAULT|MSG91|MAX|RESEND|RETENTION)_[A-Z0-9_]+)"', SETTINGS))
+    settings = set(re.findall(r'"((?:DEFAULT|MSG91|MAX|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"', SETTINGS))
     assert {"".join(word.capitalize() for word in name.split("_")) for name in settings} <= set(template["Parameters"])
 
 

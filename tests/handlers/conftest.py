@@ -1,4 +1,4 @@
-"""Both functions as Lambda calls them, on moto and a fake MSG91; and what they print."""
+"""The functions as Lambda calls them, on moto, a fake MSG91 and a fake Segment; and what they print."""
 
 import base64
 import json
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import boto3
 import pytest
 
+from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from sandbox.template import PATH
@@ -18,10 +19,11 @@ from sandbox.template import PATH
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from tests.conftest import FakeMsg91, UnreliableDynamoDb
+    from tests.conftest import Aws, FakeMsg91, FakeSegment, UnreliableDynamoDb
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 type Event = dict[str, Any]
+type Invoke = Callable[[Event], dict[str, Any]]
 
 EVENTS: Final = PATH.parent / "events"
 BEARER: Final = {"authorization": "Bearer sandbox-segment-token"}
@@ -152,3 +154,15 @@ def report(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one
     delivery_reports.wiring.cache_clear()
     yield Endpoint(delivery_reports.lambda_handler, "report_v3.json")
     delivery_reports.wiring.cache_clear()
+
+
+@pytest.fixture
+def publish(
+    aws: "Aws", segment: "FakeSegment", monkeypatch: pytest.MonkeyPatch, _one_session: None
+) -> Iterator[Invoke]:
+    """The function behind the messages table's stream."""
+    monkeypatch.setattr(delivery_events, "sqs_client", lambda: aws.sqs)
+    monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
+    delivery_events.wiring.cache_clear()
+    yield Endpoint(delivery_events.lambda_handler, "stream.json").invoke
+    delivery_events.wiring.cache_clear()

@@ -8,8 +8,8 @@ import pytest
 from sandbox.template import PATH
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws
-    from tests.handlers.conftest import Endpoint
+    from tests.conftest import Aws, FakeSegment
+    from tests.handlers.conftest import Endpoint, Invoke
 
 EVENTS: Final = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in PATH.parent.glob("events/*.json")}
 
@@ -38,7 +38,7 @@ REPORTS: Final = {
 
 
 def test_every_sample_event_is_among_these() -> None:
-    assert set(EVENTS) == {*SEGMENT, *REPORTS, "redrive"}
+    assert set(EVENTS) == {*SEGMENT, *REPORTS, "redrive", "stream"}
 
 
 @pytest.mark.parametrize(("name", "expected"), SEGMENT.items(), ids=SEGMENT)
@@ -75,3 +75,8 @@ def test_the_unreadable_sample_is_quarantined(report: "Endpoint", aws: "Aws") ->
 def test_the_sample_of_the_redrive_queue_is_stored(report: "Endpoint", aws: "Aws") -> None:
     assert report.invoke(EVENTS["redrive"]) == {"batchItemFailures": []}
     assert [row["webhook_version"] for row in aws.reports()] == ["v2"]
+
+
+def test_the_sample_of_the_stream_is_told_to_segment(publish: "Invoke", segment: "FakeSegment") -> None:
+    assert publish(EVENTS["stream"]) == {"batchItemFailures": []}
+    assert [event["event"] for event in segment.received()] == ["SMS Sent", "SMS Delivered"]

@@ -8,7 +8,7 @@ import pytest
 from sandbox.msg91_simulator.reports import WRITERS
 from sandbox.msg91_simulator.server import running_simulator
 
-FREE_PORTS = ("--api-port", "0", "--aws-port", "0", "--msg91-port", "0")
+FREE_PORTS = ("--api-port", "0", "--aws-port", "0", "--msg91-port", "0", "--tracking-port", "0")
 
 
 def run(log: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,18 @@ def test_a_run_with_events_that_are_not_accepted_fails(tmp_path: Path) -> None:
 def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = run(tmp_path / "log", "--once", "--api-port", port, "--aws-port", "0", "--msg91-port", "0")
+        ended = run(
+            tmp_path / "log",
+            "--once",
+            "--api-port",
+            port,
+            "--aws-port",
+            "0",
+            "--msg91-port",
+            "0",
+            "--tracking-port",
+            "0",
+        )
 
     assert ended.returncode == 2
     assert f"Port {port} of 127.0.0.1 is in use" in ended.stdout

@@ -10,7 +10,7 @@ AWS_IN_A_CONTAINER = "http://host.docker.internal:3101"
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    return Template.load()
+    return Template.load(parameters={"DeliveryEvents": "on"})
 
 
 def test_routes_come_with_their_functions(template: Template) -> None:
@@ -34,7 +34,7 @@ def test_the_redrive_queue_triggers_its_function(template: Template) -> None:
 
 
 def test_a_dead_letter_queue_comes_first_and_is_named_by_its_local_arn(template: Template) -> None:
-    quarantine, redrive = template.queues()
+    quarantine, redrive = (queue for queue in template.queues() if queue.name.startswith("Reports"))
 
     policy = json.loads(redrive.attributes["RedrivePolicy"])
     assert policy["deadLetterTargetArn"] == f"arn:aws:sqs:ap-south-1:123456789012:{quarantine.name}"
@@ -85,10 +85,17 @@ def test_sam_local_gets_every_variable_that_leads_to_the_sandbox(template: Templ
 
     for function in template.functions():
         local = template.environment(function.name, AWS_IN_A_CONTAINER)
-        places = {"SECRET_ID", "MSG91_BASE_URL", *(name for name in local if name.endswith(("_TABLE", "_QUEUE_URL")))}
+        places = {
+            "SECRET_ID",
+            "MSG91_BASE_URL",
+            "SEGMENT_TRACKING_URL",
+            *(name for name in local if name.endswith(("_TABLE", "_QUEUE_URL"))),
+        }
         expected = {name: local[name] for name in places if name in local} | {"AWS_ENDPOINT_URL": AWS_IN_A_CONTAINER}
         if "MSG91_BASE_URL" in expected:
             expected["MSG91_BASE_URL"] = "http://host.docker.internal:3102"
+        if "SEGMENT_TRACKING_URL" in expected:
+            expected["SEGMENT_TRACKING_URL"] = "http://host.docker.internal:3103"
         assert given[function.name] == expected
 
 

@@ -141,6 +141,7 @@ class Reporter:
             failure_reason=report.failure_reason,
             reported_at=report.reported_at,
             digest=report.digest,
+            credits=report.credits,
         )
         # MSG91 may echo another recipient's CRQID: without a number to check it by, only v4 is believed.
         crqid = report.crqid or report.meta

@@ -96,6 +96,24 @@ class ReportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EventSettings:
+    """The environment of DeliveryEventsFunction."""
+
+    secret_id: str
+    tracking_url: str
+    dead_letter_queue_url: str
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the environment. Raises SettingsError."""
+        return cls(
+            secret_id=_required(environ, "SECRET_ID"),
+            tracking_url=(environ.get("SEGMENT_TRACKING_URL") or "https://api.segment.io").rstrip("/"),
+            dead_letter_queue_url=_required(environ, "DELIVERY_EVENTS_DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Secrets:
     """The credentials of both sides. An empty one authenticates nobody."""
 
@@ -103,6 +121,7 @@ class Secrets:
     segment_shared_secrets: tuple[str, ...] = field(default=(), repr=False)
     segment_tokens: tuple[str, ...] = field(default=(), repr=False)
     report_tokens: tuple[str, ...] = field(default=(), repr=False)
+    segment_write_key: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -114,6 +133,7 @@ class Secrets:
             segment_shared_secrets=_credentials(value.get("segment_shared_secret")),
             segment_tokens=_credentials(value.get("segment_token")),
             report_tokens=_credentials(value.get("report_token")),
+            segment_write_key=next(iter(_credentials(value.get("segment_write_key"))), ""),
         )
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,6 +108,7 @@ class Delivery:
     failure_reason: str | None
     reported_at: str | None
     digest: str
+    credits: Decimal | None = None
 
     @property
     def order(self) -> str:
@@ -300,13 +302,16 @@ class Messages:
                 "delivery_code": delivery.code,
                 "delivery_description": delivery.description,
                 "failure_reason": delivery.failure_reason,
+                "credits": delivery.credits,
                 "delivery_reported_at": delivery.reported_at,
                 "delivery_order": delivery.order,
                 "delivery_conflict": is_conflict or None,
             },
             condition,
             values,
-            remove_absent=("delivery_code", "delivery_description", "failure_reason", "delivery_reported_at"),
+            remove_absent=(
+                *("delivery_code", "delivery_description", "failure_reason", "delivery_reported_at", "credits"),
+            ),
         )
 
     def _update(

@@ -1,7 +1,8 @@
-"""The two queues that keep reports which can't be stored now: to be tried again, and to be read by a person."""
+"""The queues: reports that can't be stored now, to be tried again or read by a person, and stream records set aside."""
 
 import base64
 import gzip
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class RawReport:
 
 
 class Queue:
-    """One of the two queues."""
+    """One of the two queues of reports."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client
@@ -62,6 +63,25 @@ class Queue:
                     for name, value in attributes.items()
                     if value
                 },
+            )
+        except AWS_ERRORS as error:
+            raise StoreUnavailableError(error_code(error)) from error
+
+
+class DeadLetters:
+    """The queue of stream records that no retry will help. Lambda puts there what it gives up as well."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def put(self, record: Mapping[str, Any], reason: str) -> None:
+        """Keep a record as it came, with the reason for it. Raises StoreUnavailableError."""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=json.dumps(record),
+                MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
             )
         except AWS_ERRORS as error:
             raise StoreUnavailableError(error_code(error)) from error

@@ -1,0 +1,148 @@
+"""Delivery events: what has happened to a message between two states of its item, as Segment track events. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from segment_msg91 import VERSION
+from segment_msg91.mapping import INTEGRATION_NAME
+from segment_msg91.statuses import DeliveryStatus, SendState
+from segment_msg91.times import instant, parse_instant
+
+type Message = Mapping[str, object]
+"""The attributes of a message's item."""
+
+
+class EventName(StrEnum):
+    """Segment's spec has no page about SMS; these are the names in use."""
+
+    SENT = "SMS Sent"
+    DELIVERED = "SMS Delivered"
+    UNDELIVERED = "SMS Undelivered"
+    FAILED = "SMS Failed"
+
+
+# What a final delivery status tells. MSG91 accepted all of them; an SMS that failed was on its way to the phone.
+EVENT_OF: Final = {
+    DeliveryStatus.DELIVERED: EventName.DELIVERED,
+    DeliveryStatus.FAILED: EventName.UNDELIVERED,
+    DeliveryStatus.NDNC: EventName.FAILED,
+    DeliveryStatus.REJECTED: EventName.FAILED,
+    DeliveryStatus.BLOCKED: EventName.FAILED,
+}
+_FAILURES: Final = frozenset({EventName.UNDELIVERED, EventName.FAILED})
+
+
+class NoUserError(ValueError):
+    """The message's event had neither userId nor anonymousId, one of which Segment requires."""
+
+
+def track_events(before: Message, after: Message, written_at: datetime) -> list[dict[str, Any]]:
+    """Return the events of what has happened to a message since `before`, in their order; an empty one is no message.
+
+    Each happens once in a message's life: its messageId is made from the message's key and its own name, so that
+    Segment drops it when it comes again. `written_at`, when the item became `after`, stands in for dates that a report
+    lacks. Raises NoUserError.
+    """
+    happened = [name for name in _happened(after) if name not in _happened(before)]
+    return [_event(name, after, written_at) for name in happened]
+
+
+def _happened(message: Message) -> list[EventName]:
+    names: list[EventName] = []
+    # A report proves that MSG91 accepted the message, whatever became of the answer to its send.
+    if _is_accepted(message) or "delivery_status" in message:
+        names.append(EventName.SENT)
+    if "delivery_status" in message:
+        outcome = EVENT_OF.get(DeliveryStatus(str(message["delivery_status"])))
+    else:
+        outcome = EventName.FAILED if message.get("send_state") == SendState.REJECTED else None
+    return [*names, *([outcome] if outcome else [])]
+
+
+def _event(name: EventName, message: Message, written_at: datetime) -> dict[str, Any]:
+    users = {"userId": message.get("user_id"), "anonymousId": message.get("anonymous_id")}
+    if not any(users.values()):
+        raise NoUserError
+    sent_at = _sent_at(message, written_at)
+    return {
+        "type": "track",
+        "event": name,
+        "messageId": f"{message['crqid']}-{name.lower().replace(' ', '-')}",
+        "timestamp": instant(sent_at if name is EventName.SENT else _outcome_at(message, sent_at, written_at)),
+        **_present(users),
+        "properties": _present(_properties(name, message, written_at)),
+        "context": {
+            "traits": _present({"phone": message.get("phone")}),
+            # The loop guard: an event with our name in it sends no SMS when it is routed back to us.
+            "integration": {"name": INTEGRATION_NAME, "version": VERSION},
+        },
+    }
+
+
+def _properties(name: EventName, message: Message, written_at: datetime) -> dict[str, object]:
+    properties = {
+        "message_id": message.get("message_id"),
+        "event_name": message.get("event_name"),
+        "request_id": message.get("request_id"),
+        "sender_id": message.get("sender_id"),
+        "parts": message.get("parts"),
+        "credits": message.get("credits"),
+        "status": message.get("delivery_status"),
+        "code": message.get("delivery_code"),
+    }
+    if name is EventName.SENT:
+        # What its report says, another event tells.
+        properties |= {"status": SendState.ACCEPTED, "code": None}
+    elif "delivery_status" not in message:
+        properties |= {"status": message.get("send_state"), "code": message.get("error_code")}
+    if name in _FAILURES:
+        words = ("failure_reason", "delivery_description", "error")
+        properties["failure_reason"] = next((message[word] for word in words if word in message), None)
+        properties["failure_category"] = message.get("failure_category")
+    accepted_at = _instant_of(message, "settled_at")
+    if name is EventName.DELIVERED and accepted_at and _is_accepted(message):
+        delivered_at = _outcome_at(message, accepted_at, written_at)
+        properties["seconds_to_delivery"] = (delivered_at - accepted_at).total_seconds()
+    return properties
+
+
+def _sent_at(message: Message, written_at: datetime) -> datetime:
+    """Return when MSG91 accepted the message: when that was settled. Of one not settled, when at the latest.
+
+    Such a one was sent before its lease ended, before its outcome was called unknown, and before it was reported.
+    """
+    settled_at = _instant_of(message, "settled_at")
+    if settled_at and _is_accepted(message):
+        return settled_at
+    latest = (settled_at, _instant_of(message, "lease_until"), _instant_of(message, "delivery_reported_at"), written_at)
+    return min(moment for moment in latest if moment)
+
+
+def _outcome_at(message: Message, sent_at: datetime, written_at: datetime) -> datetime:
+    """Return when the outcome came to pass, by its report or by the refusal of MSG91's API.
+
+    Reports tell whole seconds, and may seem to precede the send that they follow.
+    """
+    name = "delivery_reported_at" if "delivery_status" in message else "settled_at"
+    return max(_instant_of(message, name) or written_at, sent_at)
+
+
+def _is_accepted(message: Message) -> bool:
+    return message.get("send_state") == SendState.ACCEPTED
+
+
+def _instant_of(message: Message, name: str) -> datetime | None:
+    return parse_instant(str(message.get(name, "")))
+
+
+def _present(members: Mapping[str, object]) -> dict[str, object]:
+    """Return what is not absent or empty, numbers as JSON has them."""
+    present = {name: value for name, value in members.items() if value not in (None, "")}
+    return {name: _number(value) if isinstance(value, Decimal) else value for name, value in present.items()}
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)

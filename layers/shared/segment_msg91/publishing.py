@@ -1,0 +1,143 @@
+"""The use case of delivery events: changes of messages, from their table's stream, become Segment track events."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from segment_msg91.delivery_events import NoUserError, track_events
+from segment_msg91.store.aws import StoreUnavailableError
+from segment_msg91.store.queues import DeadLetters
+from segment_msg91.store.stream import Change
+from segment_msg91.tracking import CALL_SECONDS, Tracking, Verdict, batches, encoded
+
+# Seconds before Segment is asked again when it did not say; the double each further time.
+_FIRST_PAUSE: Final = 1
+# Seconds. Nothing that Segment answers may keep events back for longer.
+_LONGEST_PAUSE: Final = 600
+# Before Segment is asked, time must be left for its answer, and for what is to be set aside then.
+_SECONDS_NEEDED: Final = CALL_SECONDS + 3
+
+type Record = Mapping[str, Any]
+
+
+class UnavailableError(Exception):
+    """Segment takes no events now; the text says what it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """An event on its way, and the position of its record among those of the invocation."""
+
+    position: int
+    content: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Publication:
+    """What became of the records of an invocation. From the position `done` on they must come again."""
+
+    done: int
+    sent: int = 0
+    skipped: int = 0
+    set_aside: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Publisher:
+    """Publishes the changes of messages to Segment."""
+
+    def __init__(
+        self,
+        tracking: Tracking,
+        dead_letters: DeadLetters,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._tracking = tracking
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._sleep = sleep
+        self._not_before: datetime | None = None
+
+    def publish(self, records: Sequence[Record], write_key: str, until: datetime) -> Publication:
+        """Send the events of stream records, in their order, and keep trying until `until`.
+
+        Records that no retry will help are set aside, so that they keep none of the others waiting. Where Segment, or
+        the queue for those, does not answer, the rest is left to a further invocation: it sends some events again,
+        which Segment drops.
+        """
+        publication = Publication(done=len(records))
+        outgoing, hopeless = _read(records, publication)
+        for batch in batches(outgoing, lambda event: event.content):
+            try:
+                refused = self._send(batch, write_key, until)
+            except UnavailableError as error:
+                publication.done = batch[0].position
+                publication.problems.append(str(error))
+                break
+            publication.sent += len(batch) - len(refused)
+            hopeless |= refused
+        self._set_aside(records, hopeless, publication)
+        return publication
+
+    def _send(self, batch: Sequence[_Outgoing], write_key: str, until: datetime) -> dict[int, str]:
+        """Send a batch; return the positions of what Segment refuses, each with the reason. Raises UnavailableError."""
+        pause = _FIRST_PAUSE
+        reason = "Segment asked for a pause"
+        while True:
+            self._wait(until, reason)
+            answer = self._tracking.send([event.content for event in batch], write_key)
+            if answer.verdict is not Verdict.UNAVAILABLE:
+                break
+            reason = f"Segment: {answer.reason}"
+            seconds = pause if answer.retry_after is None else answer.retry_after
+            self._not_before = self._clock() + timedelta(seconds=min(seconds, _LONGEST_PAUSE))
+            pause *= 2
+        if answer.verdict is Verdict.TAKEN:
+            return {}
+        if len(batch) == 1:
+            return {batch[0].position: f"Segment: {answer.reason}"}
+        # One of them may be the cause.
+        middle = len(batch) // 2
+        return self._send(batch[:middle], write_key, until) | self._send(batch[middle:], write_key, until)
+
+    def _wait(self, until: datetime, reason: str) -> None:
+        """Wait until Segment may be asked. Raises UnavailableError when a call would then not end before `until`."""
+        now = self._clock()
+        start = max(now, self._not_before or now)
+        if start + timedelta(seconds=_SECONDS_NEEDED) > until:
+            raise UnavailableError(reason)
+        if start > now:
+            self._sleep((start - now).total_seconds())
+
+    def _set_aside(self, records: Sequence[Record], hopeless: Mapping[int, str], publication: Publication) -> None:
+        """Put what is hopeless among the done records into the queue; the others come again anyway."""
+        for position, reason in sorted(hopeless.items()):
+            if position >= publication.done:
+                break
+            try:
+                self._dead_letters.put(records[position], reason)
+            except StoreUnavailableError as error:
+                publication.done = position
+                publication.problems.append(f"SQS: {error}")
+                break
+            publication.set_aside += 1
+            publication.problems.append(reason)
+
+
+def _read(records: Sequence[Record], publication: Publication) -> tuple[list[_Outgoing], dict[int, str]]:
+    """Return the events of records; and the positions of those that can't be read, each with the reason."""
+    outgoing: list[_Outgoing] = []
+    hopeless: dict[int, str] = {}
+    for position, record in enumerate(records):
+        try:
+            change = Change.of(record)
+            events = track_events(change.before, change.after, change.written_at)
+            outgoing += [_Outgoing(position, encoded(event)) for event in events]
+        except NoUserError:
+            publication.skipped += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next time it would be the same
+            hopeless[position] = f"unexpected {type(error).__name__}"
+    return outgoing, hopeless

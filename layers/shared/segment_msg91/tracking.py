@@ -1,0 +1,100 @@
+"""The HTTP client of Segment's Tracking API: events in, one batch to a request."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import httpx
+
+READ_TIMEOUT_SECONDS: Final = 8.0
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+# What a call can take at most, bytes that trickle in aside.
+CALL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+
+# Segment's limits: 32 KB an event, 500 KB and 2500 events a batch. Where KB could be 1024 bytes, they are 1000 here.
+LARGEST_EVENT: Final = 32_000
+LARGEST_BATCH: Final = 500_000
+MOST_EVENTS: Final = 2500
+_HEAD, _TAIL = b'{"batch":[', b"]}"
+
+_WHOLE_SECONDS: Final = re.compile(r"\d{1,6}", re.ASCII)
+# Segment refuses what it was sent, and would again.
+_REFUSALS: Final = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE})
+
+
+class Verdict(StrEnum):
+    """What Segment made of a batch."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Segment's answer, or that there was none; `reason` never quotes the events. `retry_after` is in seconds."""
+
+    verdict: Verdict
+    reason: str = ""
+    retry_after: int | None = None
+
+
+class Tracking:
+    """Segment's HTTP Tracking API. Every request has a connection of its own: Lambda's freezes kill idle ones."""
+
+    def __init__(self, base_url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(
+            base_url=base_url,
+            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"content-type": "application/json", "user-agent": "segment-msg91"},
+            trust_env=False,  # no proxy and no .netrc of the environment's comes between
+            verify=httpx.create_ssl_context(trust_env=False),
+            transport=transport,
+        )
+
+    def send(self, events: Sequence[bytes], write_key: str) -> Answer:
+        """Send events, as `encoded`, in one batch. Never raises. Segment drops those whose messageId it knows."""
+        body = _HEAD + b",".join(events) + _TAIL
+        try:
+            response = self._client.post("/v1/batch", content=body, auth=(write_key, ""))
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            return Answer(Verdict.UNAVAILABLE, f"no answer ({type(error).__name__})")
+        if response.is_success:
+            return Answer(Verdict.TAKEN)
+        reason = f"HTTP {response.status_code}"
+        if response.status_code in _REFUSALS:
+            return Answer(Verdict.REFUSED, reason)
+        return Answer(Verdict.UNAVAILABLE, reason, _retry_after(response))
+
+
+def encoded(event: Mapping[str, Any]) -> bytes:
+    """Write an event as JSON. Raises ValueError for what JSON, or Segment, can't hold."""
+    content = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    if len(content) > LARGEST_EVENT:
+        raise ValueError(f"an event of {len(content)} bytes; Segment takes {LARGEST_EVENT}")
+    return content
+
+
+def batches[Event](events: Iterable[Event], content_of: Callable[[Event], bytes]) -> Iterator[list[Event]]:
+    """Divide events into batches within Segment's limits, in their order."""
+    batch: list[Event] = []
+    size = len(_HEAD + _TAIL)
+    for event in events:
+        length = len(content_of(event)) + len(",")
+        if batch and (size + length > LARGEST_BATCH or len(batch) == MOST_EVENTS):
+            yield batch
+            batch, size = [], len(_HEAD + _TAIL)
+        batch.append(event)
+        size += length
+    if batch:
+        yield batch
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    """Read Retry-After where it tells seconds; Segment writes no dates."""
+    text = response.headers.get("retry-after", "").strip()
+    return int(text) if _WHOLE_SECONDS.fullmatch(text) else None
