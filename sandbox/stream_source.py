@@ -84,7 +84,9 @@ class StreamSource:
             logger.exception("%s failed", self._trigger.function)
             return 0
         match result:
-            case None | {"batchItemFailures": None | []}:
+            case None | {} if not result:
+                return None
+            case {"batchItemFailures": None | []}:
                 return None
             case {"batchItemFailures": [*items]}:
                 numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]

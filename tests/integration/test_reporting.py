@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -60,6 +61,14 @@ def test_a_report_without_a_known_crqid_is_matched_by_request_id_and_number(
 ) -> None:
     _receive(reporter, REPORT | {"CRQID": crqid, "requestId": sent.request_id})
     assert (_rows(aws), aws.messages()[0]["delivery_status"]) == ([(sent.crqid, None)], "delivered")
+
+
+def test_the_credits_of_the_prevailing_report_are_the_messages(
+    reporter: "Reporter", aws: "Aws", sent: "Result"
+) -> None:
+    for report in ({"status": "2", "credit": "3"}, {"status": "1", "credit": "1.5"}, {"status": "2", "credit": "3"}):
+        _receive(reporter, REPORT | {"CRQID": sent.crqid, **report})
+    assert aws.messages()[0]["credits"] == Decimal("1.5")
 
 
 def test_a_number_with_a_plus_is_the_same_number(reporter: "Reporter", aws: "Aws", sent: "Result") -> None:

@@ -7,9 +7,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from sandbox.moto_speed import faster_dynamodb
-from sandbox.template import REGION, Template
+from sandbox.template import ACCOUNT, REGION, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ REQUEST = {":request_id": {"S": "r1"}, ":phone": {"S": "919800000001"}}
 def dynamodb(request: pytest.FixtureRequest) -> "Iterator[DynamoDBClient]":
     with mock_aws(), faster_dynamodb() if request.param == "faster" else nullcontext():
         client = boto3.client("dynamodb", region_name=REGION)
-        for table in Template.load().tables():
+        for table in Template.load(parameters={"DeliveryEvents": "on"}).tables():
             definition = dict(table.definition)
             del definition["SSESpecification"]  # moto would make an RSA key for it, every time
             client.create_table(**definition)
@@ -104,3 +105,29 @@ def test_an_index_finds_those_that_have_its_key(dynamodb: "DynamoDBClient") -> N
         ExpressionAttributeValues=REQUEST,
     )["Items"]
     assert [item["crqid"]["S"] for item in found] == ["a"]
+
+
+def streamed() -> list[tuple[str, str]]:
+    """What the table's stream has heard: the kind of each change, and its item's key.
+
+    Of a new item moto's stream hears twice, first of its bare key.
+    """
+    table = dynamodb_backends[ACCOUNT][REGION].get_table(TABLE)
+    records = [one.to_json() for one in table.stream_shard.items] if table.stream_shard else []
+    return [
+        (record["eventName"], record["dynamodb"]["Keys"]["crqid"]["S"])
+        for record in records
+        if len(record["dynamodb"]["NewImage"]) > 1
+    ]
+
+
+def test_the_stream_hears_of_each_write_of_a_transaction(dynamodb: "DynamoDBClient") -> None:
+    transact(dynamodb, update("a"), update("b"))
+    transact(dynamodb, update("a", ConditionExpression="attribute_exists(crqid)"))
+    assert streamed() == [("INSERT", "a"), ("INSERT", "b"), ("MODIFY", "a")]
+
+
+def test_the_stream_hears_nothing_of_a_cancelled_transaction(dynamodb: "DynamoDBClient") -> None:
+    transact(dynamodb, update("b"))
+    transact(dynamodb, update("a"), update("b"), update("c"))
+    assert streamed() == [("INSERT", "b")]

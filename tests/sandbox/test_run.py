@@ -22,7 +22,15 @@ def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "10 of 10 accepted and delivered." in ended.stdout
-    assert "track Order Shipped             919800000065    accepted    delivered" in ended.stdout
+    assert "7 of them told to Segment as SMS Delivered" in ended.stdout
+    assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
+
+
+def test_without_delivery_events_none_is_awaited(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--once", "--parameter", "DeliveryEvents=off", *FREE_PORTS)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "SMS Delivered" not in ended.stdout
 
 
 def test_a_run_with_events_that_are_not_accepted_fails(tmp_path: Path) -> None:

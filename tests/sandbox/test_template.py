@@ -33,6 +33,34 @@ def test_the_redrive_queue_triggers_its_function(template: Template) -> None:
     ]
 
 
+def test_the_tables_stream_triggers_its_function_for_what_fits_the_patterns(template: Template) -> None:
+    (trigger,) = template.stream_triggers()
+
+    assert (trigger.table, trigger.function) == ("MessagesTable", "DeliveryEventsFunction")
+    assert (trigger.maximum_retry_attempts, trigger.maximum_record_age) == (-1, 22 * 3600)
+    assert trigger.on_failure == "DeliveryEventsDeadLetterQueue"
+    assert {"dynamodb"} == {key for pattern in trigger.patterns for key in pattern}
+
+
+def test_a_table_has_its_stream(template: Template) -> None:
+    messages, reports = template.tables()
+
+    assert messages.definition["StreamSpecification"] == {
+        "StreamEnabled": True,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    assert "StreamSpecification" not in reports.definition
+
+
+def test_what_its_condition_does_not_ask_for_is_not_there() -> None:
+    template = Template.load()
+
+    assert [function.name for function in template.functions()] == ["SegmentIngestFunction", "DeliveryReportsFunction"]
+    assert "DeliveryEventsDeadLetterQueue" not in {queue.name for queue in template.queues()}
+    assert template.stream_triggers() == []
+    assert all("StreamSpecification" not in table.definition for table in template.tables())
+
+
 def test_a_dead_letter_queue_comes_first_and_is_named_by_its_local_arn(template: Template) -> None:
     quarantine, redrive = (queue for queue in template.queues() if queue.name.startswith("Reports"))
 

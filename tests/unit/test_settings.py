@@ -4,6 +4,7 @@ import pytest
 
 from segment_msg91.settings import (
     Defaults,
+    EventSettings,
     IngestSettings,
     ReportSettings,
     Secrets,
@@ -115,6 +116,22 @@ def test_lambda_is_known_by_its_runtime_api() -> None:
     assert not in_lambda({})
 
 
+EVENTS = {"SECRET_ID": "secret", "DELIVERY_EVENTS_DEAD_LETTER_QUEUE_URL": "https://queue/dead"}
+
+
+def test_delivery_events_go_to_segments_own_host_unless_another_is_named() -> None:
+    standard = EventSettings("secret", "https://api.segment.io", "https://queue/dead")
+    assert EventSettings.load(EVENTS) == standard
+    europe = EventSettings.load(EVENTS | {"SEGMENT_TRACKING_URL": "https://events.eu1.segmentapis.com/"})
+    assert europe.tracking_url == "https://events.eu1.segmentapis.com"
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_events_function_needs_its_resources(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        EventSettings.load(EVENTS | {name: " "})
+
+
 def test_the_secret_is_read() -> None:
     secrets = Secrets.parse(
         {
@@ -122,9 +139,10 @@ def test_the_secret_is_read() -> None:
             "segment_shared_secret": "shared",
             "segment_token": "token",
             "report_token": "report",
+            "segment_write_key": " write ",
         }
     )
-    assert secrets == Secrets("authkey", ("shared",), ("token",), ("report",))
+    assert secrets == Secrets("authkey", ("shared",), ("token",), ("report",), "write")
 
 
 def test_a_rotated_credential_is_a_list_of_two() -> None:
@@ -136,7 +154,7 @@ def test_a_rotated_credential_is_a_list_of_two() -> None:
 
 @pytest.mark.parametrize("empty", [None, "", "   ", [], [""], ["", None], 0, {}, False])
 def test_an_empty_credential_is_none_at_all(empty: object) -> None:
-    names = ("msg91_authkey", "segment_shared_secret", "segment_token", "report_token")
+    names = ("msg91_authkey", "segment_shared_secret", "segment_token", "report_token", "segment_write_key")
     assert Secrets.parse(dict.fromkeys(names, empty)) == Secrets()
 
 

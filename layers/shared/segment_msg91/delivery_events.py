@@ -110,21 +110,18 @@ def _properties(name: EventName, message: Message, written_at: datetime) -> dict
 
 
 def _sent_at(message: Message, written_at: datetime) -> datetime:
-    """Return when MSG91 accepted the message: when that was settled. Of one not settled, when at the latest.
+    """Return when MSG91 accepted the message: when that was settled, or else when it was first claimed.
 
-    Such a one was sent before its lease ended, before its outcome was called unknown, and before it was reported.
+    A send that was never settled is known by its report, which need not tell when it was; no report is older than this.
     """
-    settled_at = _instant_of(message, "settled_at")
-    if settled_at and _is_accepted(message):
-        return settled_at
-    latest = (settled_at, _instant_of(message, "lease_until"), _instant_of(message, "delivery_reported_at"), written_at)
-    return min(moment for moment in latest if moment)
+    name = "settled_at" if _is_accepted(message) else "created_at"
+    return _instant_of(message, name) or written_at
 
 
 def _outcome_at(message: Message, sent_at: datetime, written_at: datetime) -> datetime:
     """Return when the outcome came to pass, by its report or by the refusal of MSG91's API.
 
-    Reports tell whole seconds, and may seem to precede the send that they follow.
+    Never before the send: reports tell whole seconds, by another clock.
     """
     name = "delivery_reported_at" if "delivery_status" in message else "settled_at"
     return max(_instant_of(message, name) or written_at, sent_at)

@@ -18,7 +18,8 @@ CALL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 LARGEST_EVENT: Final = 32_000
 LARGEST_BATCH: Final = 500_000
 MOST_EVENTS: Final = 2500
-_HEAD, _TAIL = b'{"batch":[', b"]}"
+_HEAD, _COMMA, _TAIL = b'{"batch":[', b",", b"]}"
+_FRAME: Final = len(_HEAD + _TAIL) - len(_COMMA)  # the first event has none before it
 
 _WHOLE_SECONDS: Final = re.compile(r"\d{1,6}", re.ASCII)
 # Segment refuses what it was sent, and would again.
@@ -58,7 +59,7 @@ class Tracking:
 
     def send(self, events: Sequence[bytes], write_key: str) -> Answer:
         """Send events, as `encoded`, in one batch. Never raises. Segment drops those whose messageId it knows."""
-        body = _HEAD + b",".join(events) + _TAIL
+        body = _HEAD + _COMMA.join(events) + _TAIL
         try:
             response = self._client.post("/v1/batch", content=body, auth=(write_key, ""))
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
@@ -82,12 +83,12 @@ def encoded(event: Mapping[str, Any]) -> bytes:
 def batches[Event](events: Iterable[Event], content_of: Callable[[Event], bytes]) -> Iterator[list[Event]]:
     """Divide events into batches within Segment's limits, in their order."""
     batch: list[Event] = []
-    size = len(_HEAD + _TAIL)
+    size = _FRAME
     for event in events:
-        length = len(content_of(event)) + len(",")
+        length = len(_COMMA) + len(content_of(event))
         if batch and (size + length > LARGEST_BATCH or len(batch) == MOST_EVENTS):
             yield batch
-            batch, size = [], len(_HEAD + _TAIL)
+            batch, size = [], _FRAME
         batch.append(event)
         size += length
     if batch:

@@ -1,0 +1,171 @@
+"""The function behind the messages table's stream, as Lambda calls it and reads its answer."""
+
+import json
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from functions.delivery_events import app
+from sandbox.aws import SECRET
+from sandbox.segment_simulator.tracking_api import Answer
+from sandbox.template import PATH
+from segment_msg91.publishing import Publisher
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, FakeMsg91, FakeSegment
+    from tests.handlers.conftest import Endpoint, Invoke, Output
+
+STREAM: Final[dict[str, Any]] = json.loads((PATH.parent / "events" / "stream.json").read_text(encoding="utf-8"))
+NUMBERS: Final = [record["dynamodb"]["SequenceNumber"] for record in STREAM["Records"]]
+DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
+PHONE: Final = "919800000065"
+
+
+def again_from(number: str) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": number}]}
+
+
+@pytest.fixture
+def stream() -> dict[str, Any]:
+    """The sample event, to be changed."""
+    return deepcopy(STREAM)
+
+
+def test_what_segment_took_is_done(publish: "Invoke", segment: "FakeSegment") -> None:
+    assert publish(STREAM) == DONE
+    assert list(segment.events()) == [
+        "d62041548b8c4b0d863cbbab6362ecac-sms-sent",
+        "d62041548b8c4b0d863cbbab6362ecac-sms-delivered",
+    ]
+    assert segment.violations() == []
+
+
+def test_what_segment_did_not_take_is_given_back(publish: "Invoke", segment: "FakeSegment") -> None:
+    segment.fail(Answer(429, headers={"Retry-After": "300"}))
+    assert publish(STREAM) == again_from(NUMBERS[0])
+
+
+def test_records_before_the_first_that_failed_are_done(publish: "Invoke", aws: "Aws", stream: dict[str, Any]) -> None:
+    del stream["Records"][1]["dynamodb"]["ApproximateCreationDateTime"]
+    aws.delete_queue("DeliveryEventsDeadLetterQueue")
+    assert publish(stream) == again_from(NUMBERS[1])
+
+
+def test_a_poison_record_is_set_aside_and_keeps_nobody_waiting(
+    publish: "Invoke", segment: "FakeSegment", aws: "Aws", stream: dict[str, Any]
+) -> None:
+    poison = stream["Records"][0]
+    del poison["dynamodb"]["ApproximateCreationDateTime"]
+    assert publish(stream) == DONE
+    assert [event["event"] for event in segment.received()] == ["SMS Delivered"]
+    (kept,) = aws.queued("DeliveryEventsDeadLetterQueue")
+    assert json.loads(kept["Records"][0]["body"]) == poison
+
+
+def test_a_record_set_aside_can_be_handed_over_again(
+    publish: "Invoke", segment: "FakeSegment", aws: "Aws", stream: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as bug:
+        bug.setattr("segment_msg91.publishing.track_events", lambda *_: 1 / 0)
+        assert publish(stream) == DONE
+    kept = aws.queued("DeliveryEventsDeadLetterQueue")
+    records = [json.loads(record["body"]) for event in kept for record in event["Records"]]
+    assert publish({"Records": records}) == DONE
+    assert {event["event"] for event in segment.received()} == {"SMS Sent", "SMS Delivered"}
+
+
+@pytest.mark.parametrize("secret", [None, "no JSON", '"no object"'])
+def test_while_the_secret_cannot_be_read_everything_comes_again(
+    publish: "Invoke", segment: "FakeSegment", aws: "Aws", secret: str | None
+) -> None:
+    aws.set_secret(secret)
+    assert publish(STREAM) == again_from(NUMBERS[0])
+    assert segment.requests == []
+
+
+@pytest.mark.parametrize("key", [None, "", " ", []])
+def test_without_a_write_key_nothing_is_sent_or_kept(
+    publish: "Invoke", segment: "FakeSegment", aws: "Aws", output: "Output", key: object
+) -> None:
+    aws.set_secret(json.dumps(SECRET | {"segment_write_key": key}))
+    assert publish(STREAM) == DONE
+    assert segment.requests == []
+    assert [emf["DeliveryEventSkipped"] for emf in output.metrics("DeliveryEventSkipped")] == [[2.0]]
+
+
+def test_an_error_that_nobody_foresaw_gives_everything_back_and_tells_no_data(
+    publish: "Invoke", output: "Output", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(PHONE)
+
+    monkeypatch.setattr(Publisher, "publish", fail)
+    assert publish(STREAM) == again_from(NUMBERS[0])
+    assert (PHONE in output.text, "RuntimeError" in output.text) == (False, True)
+
+
+def test_what_becomes_of_events_is_counted(
+    publish: "Invoke", segment: "FakeSegment", output: "Output", stream: dict[str, Any]
+) -> None:
+    accepted, delivered = stream["Records"]
+    publish({"Records": [delivered]})
+    poison, nobodys = deepcopy(accepted), deepcopy(accepted)
+    del poison["dynamodb"]["ApproximateCreationDateTime"]
+    del nobodys["dynamodb"]["NewImage"]["user_id"]
+    publish({"Records": [accepted, poison, nobodys]})
+    segment.fail(Answer(429, headers={"Retry-After": "300"}))
+    publish(stream)
+    names = ("DeliveryEventSent", "DeliveryEventFailed", "DeliveryEventSkipped", "DeliveryEventRetry")
+    assert [sum(sum(emf[name]) for emf in output.metrics(name)) for name in names] == [2, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200, takes=True), Answer(400), Answer(500), Answer(429, headers={"Retry-After": "300"})], ids=str
+)
+def test_events_leave_no_trace_of_their_person_in_the_logs(
+    publish: "Invoke",
+    segment: "FakeSegment",
+    output: "Output",
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+) -> None:
+    monkeypatch.setattr("segment_msg91.publishing._FIRST_PAUSE", 300)
+    segment.fail(*[answer] * 3)
+    publish(STREAM)
+    assert "delivery events" in [line["message"] for line in output.logs()]
+    person = (PHONE, PHONE[2:], "sandbox-user-1", SECRET["segment_write_key"])
+    assert [secret for secret in person if secret in output.text] == []
+
+
+def test_events_that_are_routed_back_to_us_send_no_sms(
+    publish: "Invoke", segment: "FakeSegment", ingest: "Endpoint", msg91: "FakeMsg91"
+) -> None:
+    publish(STREAM)
+    events = segment.received()
+    answer = ingest(events)
+    assert {(result["status"], result["reason"]) for result in answer.body["results"]} == {
+        ("skipped", "context.integration: this event came from us")
+    }
+    assert msg91.sent == []
+
+
+def test_events_that_are_routed_back_with_a_phone_and_a_text_send_no_sms_either(
+    publish: "Invoke", segment: "FakeSegment", ingest: "Endpoint", msg91: "FakeMsg91"
+) -> None:
+    """As a mapping in Segment may add them."""
+    publish(STREAM)
+    sms = {"phone": PHONE, "message": "Your SMS was delivered", "senderID": "MSGIND"}
+    answer = ingest([{**event, "properties": {**event["properties"], **sms}} for event in segment.received()])
+    assert {result["status"] for result in answer.body["results"]} == {"skipped"}
+    assert msg91.sent == []
+
+
+def test_the_way_from_the_environment_to_segment_is_wired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMENT_TRACKING_URL", "https://events.eu1.segmentapis.com")
+    urls: list[str] = []
+    monkeypatch.setattr(app, "Tracking", urls.append)
+    app.wiring.cache_clear()
+    app.wiring()
+    app.wiring.cache_clear()
+    assert urls == ["https://events.eu1.segmentapis.com"]

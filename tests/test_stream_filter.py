@@ -1,0 +1,69 @@
+"""The function runs for a change if, and only if, the change is an event: the template's patterns against the code."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any, Final
+
+from sandbox.filter_patterns import fits
+from sandbox.template import Template
+from segment_msg91.delivery_events import track_events
+from segment_msg91.statuses import RANK, DeliveryStatus, SendState
+
+type Message = dict[str, object]
+
+(TRIGGER,) = Template.load(parameters={"DeliveryEvents": "on"}).stream_triggers()
+MOST_PATTERNS: Final = 5  # Lambda's limit for one event source mapping
+_FINAL: Final = {SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID}
+_STATES: Final[list[Message]] = [
+    {"crqid": "c1", "user_id": "user-1", "send_state": state} | ({"delivery_status": status} if status else {})
+    for state, status in product(SendState, (None, *DeliveryStatus))
+]
+
+
+def _can_become(before: Message, after: Message) -> bool:
+    """A final state stays, and so does a report, unless one of its rank or a higher one comes."""
+    if before["send_state"] in _FINAL and after["send_state"] != before["send_state"]:
+        return False
+    old, new = before.get("delivery_status"), after.get("delivery_status")
+    return old is None or (new is not None and RANK[DeliveryStatus(str(new))] >= RANK[DeliveryStatus(str(old))])
+
+
+CHANGES: Final = [pair for pair in product(_STATES, _STATES) if _can_become(*pair)]
+
+
+def _record(before: Message, after: Message) -> Mapping[str, Any]:
+    images = {"OldImage": before, "NewImage": after}
+    wire = {name: {key: {"S": str(value)} for key, value in image.items()} for name, image in images.items() if image}
+    return {"eventName": "MODIFY", "dynamodb": wire}
+
+
+def _runs_for(before: Message, after: Message) -> bool:
+    return any(fits(_record(before, after), pattern) for pattern in TRIGGER.patterns)
+
+
+def _is_event(before: Message, after: Message) -> bool:
+    return bool(track_events(before, after, datetime.now(UTC)))
+
+
+def test_no_event_is_missed() -> None:
+    assert [pair for pair in CHANGES if _is_event(*pair) and not _runs_for(*pair)] == []
+
+
+def test_nothing_runs_for_nothing() -> None:
+    assert [pair for pair in CHANGES if _runs_for(*pair) and not _is_event(*pair)] == []
+
+
+def test_there_are_changes_of_both_kinds() -> None:
+    events = sum(_is_event(*pair) for pair in CHANGES)
+    assert 100 < events < len(CHANGES) - 100
+
+
+def test_nothing_runs_for_a_claim_or_for_what_is_gone() -> None:
+    unreported = [state for state in _STATES if "delivery_status" not in state]
+    assert not any(_runs_for({}, state) for state in unreported)
+    assert not any(_runs_for(state, {}) for state in _STATES)
+
+
+def test_an_account_has_so_many_patterns_without_asking() -> None:
+    assert len(TRIGGER.patterns) <= MOST_PATTERNS
