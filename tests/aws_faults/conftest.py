@@ -1,4 +1,4 @@
-"""Both functions on boto3 and the embedded AWS over HTTP, a fake MSG91 with its ledger, and the passing of time."""
+"""The functions on boto3 and the embedded AWS over HTTP, a fake MSG91 with its ledger, a fake Segment, and time."""
 
 import json
 from collections import Counter
@@ -13,20 +13,26 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from sandbox.aws import Aws, running_aws
 from sandbox.event_source import EventSource
 from sandbox.lambda_runtime import Event, InThisProcess, Invoker
+from sandbox.stream_source import StreamSource
 from sandbox.template import PATH, REGION, Template, queue_url
 from segment_msg91.store import aws as store_aws
 from tests.aws_faults.faults import READ_TIMEOUT
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeMsg91
+    from tests.conftest import FakeMsg91, FakeSegment
 
-TEMPLATE: Final = Template.load()
-_APPS: Final = {"SegmentIngestFunction": segment_ingest, "DeliveryReportsFunction": delivery_reports}
+TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on"})
+_APPS: Final = {
+    "SegmentIngestFunction": segment_ingest,
+    "DeliveryReportsFunction": delivery_reports,
+    "DeliveryEventsFunction": delivery_events,
+}
 _LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 
 
@@ -48,6 +54,7 @@ class World:
     aws: Aws
     functions: Mapping[str, Invoker]
     msg91: "FakeMsg91"
+    segment: "FakeSegment"
 
     def deliver(self, *events: dict[str, Any]) -> Reply:
         """One event goes by itself, several as a batch."""
@@ -60,6 +67,18 @@ class World:
         """Let Lambda poll the redrive queue once; return how many bodies the function was given."""
         (trigger,) = TEMPLATE.queue_triggers()
         return EventSource(self.aws.sqs, self.aws.url, trigger, self.functions[trigger.function]).poll()
+
+    def publish(self, *records: dict[str, Any]) -> list[str]:
+        """Hand records of the stream to the events function; return where it wants to go on."""
+        answer: Any = self.functions["DeliveryEventsFunction"]({"Records": records})
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def read_stream(self) -> None:
+        """Let Lambda read the table's stream from its beginning to its end."""
+        (trigger,) = TEMPLATE.stream_triggers()
+        source = StreamSource(self.aws, trigger, self.functions[trigger.function])
+        while source.poll():
+            pass
 
     def sent(self) -> Counter[str]:
         """How many SMS each number got."""
@@ -103,12 +122,14 @@ def world(
     embedded: Aws,
     sessions: Mapping[str, boto3.Session],
     msg91: "FakeMsg91",
+    segment: "FakeSegment",
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],  # noqa: ARG001  # the functions' logs are not this suite's matter
 ) -> Iterator[World]:
     embedded.reset()
     _show_failed_bodies_again_at_once(embedded)
     monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
+    monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
     monkeypatch.setattr(store_aws, "_CONFIG", store_aws._CONFIG.merge(Config(read_timeout=READ_TIMEOUT)))  # noqa: SLF001
     # Between its attempts the SDK waits a second or so.
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
@@ -117,7 +138,7 @@ def world(
         for function in TEMPLATE.functions():
             wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
             functions[function.name] = InThisProcess(function, _APPS[function.name].lambda_handler)
-        yield World(embedded, functions, msg91)
+        yield World(embedded, functions, msg91, segment)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Each function may do in AWS what it does on some path, and nothing else.
 
 Seen are the calls that the functions' own code makes. What Lambda does with their roles (logs, traces, polling the
-queue) is the matter of tests/test_template.py.
+queue and the stream) is the matter of tests/test_template.py.
 """
 
 import json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 type Permission = tuple[str, str]
 """An IAM action and the name of its resource."""
 
-FUNCTIONS: Final = ("SegmentIngestFunction", "DeliveryReportsFunction")
+FUNCTIONS: Final = ("SegmentIngestFunction", "DeliveryReportsFunction", "DeliveryEventsFunction")
 # DynamoDB asks for the permission of each write in a transaction, not for one of the transaction's.
 ACTION_OF_WRITE: Final = {"Update": "UpdateItem", "Put": "PutItem", "Delete": "DeleteItem"}
 V3: Final = {"date": "2026-01-02 08:34:10", "number": "919800000001", "status": "1", "desc": "DELIVERED"}
@@ -72,12 +72,13 @@ def _name(resource: str) -> str:
 
 @pytest.fixture
 def recorder(world: "World", track: "Track") -> Recorder:
-    """After every path of both functions on which AWS is called."""
+    """After every path of the functions on which AWS is called."""
     recorder = Recorder(plan={})
     world.aws.interceptor = recorder
     try:
         _send(world, track, recorder)
         _report(world, recorder)
+        world.publish({"dynamodb": {"SequenceNumber": "1"}})
     finally:
         world.aws.interceptor = None
     return recorder

@@ -1,0 +1,59 @@
+"""Each event at least once and no record lost, whatever Secrets Manager and SQS do to the events function's calls."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.aws_faults.faults import FAULTS, LASTING, Fault, Site, injected
+
+if TYPE_CHECKING:
+    from tests.aws_faults.conftest import World
+    from tests.conftest import Track
+
+_FUNCTION: Final = "DeliveryEventsFunction"
+SECRET: Final = Site(_FUNCTION, "GetSecretValue", "Secret")
+SET_ASIDE: Final = Site(_FUNCTION, "SendMessage", "DeliveryEventsDeadLetterQueue")
+POISON: Final[dict[str, Any]] = {"dynamodb": {"SequenceNumber": "poison"}}
+
+EACH_FAULT: Final = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+EACH_LASTING_FAULT: Final = pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING.keys())
+
+
+@pytest.fixture
+def told(world: "World", track: "Track") -> list[str]:
+    """What is to be told of two messages: one is accepted and delivered, the other refused."""
+    sent, refused = (track(f"91980000000{number}", f"message-{number}") | {"userId": "user-1"} for number in (1, 2))
+    accepted = world.deliver(sent)
+    world.msg91.refuses("203")
+    rejected = world.deliver(refused)
+    crqid, other = (reply.body["results"][0]["crqid"] for reply in (accepted, rejected))
+    world.report({"number": "919800000001", "CRQID": crqid, "status": "1", "date": "2026-01-02 08:34:10"})
+    return [f"{crqid}-sms-sent", f"{other}-sms-failed", f"{crqid}-sms-delivered"]
+
+
+def test_the_stream_of_what_the_functions_write_is_told_to_segment(world: "World", told: list[str]) -> None:
+    world.read_stream()
+    assert [event["messageId"] for event in world.segment.received()] == told
+    assert world.segment.violations() == []
+
+
+@EACH_LASTING_FAULT
+def test_nothing_is_sent_or_lost_while_the_secret_cannot_be_read(world: "World", told: list[str], fault: Fault) -> None:
+    with injected(world.aws, {SECRET: fault}):
+        given_back = world.publish({"dynamodb": {"SequenceNumber": "first"}}, POISON)
+    # Where only the answer is late or lost, the SDK may have it in the end.
+    assert given_back == ["first"] or world.queued("DeliveryEventsDeadLetterQueue") == 2
+    assert world.segment.received() == []
+    world.read_stream()
+    assert list(world.segment.events()) == told
+
+
+@EACH_FAULT
+def test_a_poison_record_is_in_the_queue_or_given_back(world: "World", told: list[str], fault: Fault) -> None:
+    with injected(world.aws, {SET_ASIDE: fault}):
+        given_back = world.publish(POISON)
+    assert given_back == ["poison"] or world.queued("DeliveryEventsDeadLetterQueue")
+    world.publish(*[POISON] * len(given_back))
+    assert world.queued("DeliveryEventsDeadLetterQueue") >= 1
+    world.read_stream()
+    assert list(world.segment.events()) == told
