@@ -77,7 +77,7 @@ def test_the_layer_has_the_package_and_leaves_boto3_to_the_runtime(build: Path) 
 
 
 def test_a_function_is_its_handler_and_nothing_else(build: Path) -> None:
-    for name in ("SegmentIngestFunction", "DeliveryReportsFunction"):
+    for name in ("SegmentIngestFunction", "DeliveryReportsFunction", "DeliveryEventsFunction"):
         assert [path.name for path in (build / name).iterdir()] == ["app.py"]
 
 
@@ -90,11 +90,12 @@ def test_every_sample_event_is_answered_as_expected(stack: Stack) -> None:
     assert answers == ANSWERS
 
 
-def test_an_event_becomes_one_sms_and_its_report_finds_it(stack: Stack) -> None:
+def test_an_event_becomes_one_sms_its_report_finds_it_and_segment_hears_of_both(stack: Stack) -> None:
     event = {
         "type": "track",
         "event": "Order Shipped",
         "messageId": "built-1",
+        "userId": "user-1",
         "properties": {"phone": 919800000071, "message": "On its way", "senderID": "MSGIND"},
     }
     headers = {"authorization": f"Bearer {stack.secret['segment_token']}"}
@@ -105,11 +106,23 @@ def test_an_event_becomes_one_sms_and_its_report_finds_it(stack: Stack) -> None:
     message = _delivered(stack, answers[0]["results"][0]["crqid"])
     assert message["send_state"] == "accepted"
     assert message["delivery_code"] == "1"
+    crqid = message["crqid"]
+    assert _told(stack, f"{crqid}-sms-delivered") == [f"{crqid}-sms-sent", f"{crqid}-sms-delivered"]
+    assert stack.tracking.violations() == []
 
 
 def test_strangers_are_refused_at_both_doors(stack: Stack) -> None:
     assert httpx.post(stack.segment_url, json={}, timeout=30).status_code == 401
     assert httpx.post(f"{stack.api_url}/msg91/reports/wrong", json={}, timeout=30).status_code == 401
+
+
+def _told(stack: Stack, last: str) -> list[str]:
+    """Wait for a delivery event, ten seconds at most; return those of its message."""
+    deadline = time.monotonic() + 10
+    while last not in stack.tracking.events() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    crqid = last.partition("-")[0]
+    return [message_id for message_id in stack.tracking.events() if message_id.startswith(crqid)]
 
 
 def _delivered(stack: Stack, crqid: str) -> dict[str, Any]:
