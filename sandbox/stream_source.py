@@ -49,6 +49,12 @@ class StreamSource:
         self._position += len(batch)
         return len(batch)
 
+    @property
+    def is_at_the_end(self) -> bool:
+        """Whether all that has been written was handled."""
+        label, records = self._aws.stream(self._trigger.table)
+        return not records or (label, len(records)) == (self._label, self._position)
+
     def poll_until_stopped(self) -> None:
         while not self._stopped.wait(POLL_EVERY):
             while not self._stopped.is_set() and self.poll():

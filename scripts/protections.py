@@ -115,6 +115,28 @@ PROTECTIONS: Final = (
         "tests/unit/test_settings.py::test_an_empty_credential_is_none_at_all",
     ),
     Protection(
+        "a delivery event has one id, however often it is sent",
+        f"{PACKAGE}/delivery_events.py",
+        "f\"{message['crqid']}-{name.lower().replace(' ', '-')}\"",
+        "f\"{message['crqid']}-{written_at:%f}-{__import__('uuid').uuid4().hex}\"",
+        "tests/unit/test_delivery_event_histories.py::test_a_stream_that_is_read_again_from_anywhere_tells_nothing_else",
+    ),
+    Protection(
+        "a record that cannot be read keeps no other waiting",
+        f"{PACKAGE}/publishing.py",
+        'hopeless[position] = f"unexpected {type(error).__name__}"',
+        "raise RuntimeError from error",
+        "tests/handlers/test_delivery_events.py::test_a_poison_record_is_set_aside_and_keeps_nobody_waiting",
+    ),
+    Protection(
+        "delivery events that are routed back send no SMS",
+        f"{PACKAGE}/mapping.py",
+        'integration.get("name") == INTEGRATION_NAME',
+        "False",
+        "tests/handlers/test_delivery_events.py::"
+        "test_events_that_are_routed_back_with_a_phone_and_a_text_send_no_sms_either",
+    ),
+    Protection(
         "a connection that may have died in a freeze is not used",
         f"{PACKAGE}/msg91.py",
         "self.close()\n            self._client = self._new_client()",

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -35,10 +35,15 @@ UNAVAILABLE: Final = Answer(503)
 LOST: Final = Answer(504, takes=True)
 
 
+type Interceptor = Callable[[], Answer | None]
+"""Called with each request that keeps to the limits, before it is taken; None leaves the answer to the API."""
+
+
 class TrackingApi:
     """Safe to use from several threads."""
 
     def __init__(self, write_key: str) -> None:
+        self.interceptor: Interceptor | None = None
         self._write_key = write_key
         self._received: list[Event] = []
         self._violations: list[str] = []
@@ -56,7 +61,8 @@ class TrackingApi:
             if violations:
                 self._violations += violations
                 return Answer(400, json.dumps({"success": False, "message": violations[0]}))
-            answer = self._faults.popleft() if self._faults else SUCCESS
+            intercepted = self.interceptor() if self.interceptor else None
+            answer = intercepted or (self._faults.popleft() if self._faults else SUCCESS)
             if answer.takes:
                 self._received += events
             return answer

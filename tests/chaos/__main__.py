@@ -10,9 +10,9 @@ from typing import Final
 
 from tests.chaos.building import build
 from tests.chaos.run import Plan, Verdict, attack
-from tests.chaos.world import INGEST, REPORTS, running_world
+from tests.chaos.world import EVENTS, INGEST, REPORTS, running_world
 
-ENVIRONMENTS: Final = {INGEST: 12, REPORTS: 24}
+ENVIRONMENTS: Final = {INGEST: 12, REPORTS: 24, EVENTS: 1}
 _MOST_SHOWN: Final = 50
 
 
@@ -24,6 +24,7 @@ def main() -> int:
         reports=arguments.reports,
         aws_rate=0.2,
         msg91_rate=0.2,
+        tracking_rate=0.2,
         per_kill=4,
         sizes=(1, 1, 1, 2, 5, 10, 20, 40, 80, 200),
         segments=16,

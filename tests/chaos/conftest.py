@@ -12,9 +12,9 @@ from tests.chaos.building import build
 from tests.chaos.chance import Tally
 from tests.chaos.segment import SMS, Segment, Tracked, tracked
 from tests.chaos.webhook import Histories, Webhook
-from tests.chaos.world import INGEST, REPORTS, World, running_world
+from tests.chaos.world import EVENTS, INGEST, REPORTS, World, running_world
 
-ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6}
+ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6, EVENTS: 1}
 
 type NewEvent = Callable[..., Tracked]
 
@@ -31,6 +31,7 @@ def world(_world: World) -> Iterator[World]:
     yield _world
     _world.aws.interceptor = None
     _world.simulator.interceptor = None
+    _world.tracking.interceptor = None
 
 
 @pytest.fixture

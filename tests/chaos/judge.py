@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from sandbox.segment_simulator.tracking_api import Event
 from tests.chaos.excuses import Excuses
 from tests.chaos.segment import INVALID, NO_SMS, Tracked
 from tests.chaos.webhook import CutOff, Report
@@ -12,6 +13,13 @@ from tests.chaos.world import Row, World
 
 _RANK: Final = {"unknown": 0, "pending": 1, "failed": 2, "ndnc": 2, "rejected": 2, "blocked": 2, "delivered": 3}
 _FINAL: Final = 2
+_OUTCOME: Final = {
+    "delivered": "SMS Delivered",
+    "failed": "SMS Undelivered",
+    "ndnc": "SMS Failed",
+    "rejected": "SMS Failed",
+    "blocked": "SMS Failed",
+}
 _MESSAGE_ID: Final = re.compile(r"Order (\S+) is on its way")
 
 
@@ -132,3 +140,34 @@ def _implied(reports: Sequence[Report]) -> tuple[object, object, bool]:
     last = max(reports, key=lambda report: (_RANK[report.status], report.at))
     finals = {report.status for report in reports if _RANK[report.status] >= _FINAL}
     return last.status, last.reported_at, len(finals) > 1
+
+
+def told_to_segment(messages: Iterable[Row], received: Iterable[Event]) -> Iterator[str]:
+    """Each transition has been told, under one id however often, in the order in which it happened, and no other."""
+    told: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in received:
+        told[event["messageId"].partition("-")[0]].append(event)
+    for row in messages:
+        yield from (f"{row['message_id']}: {problem}" for problem in _mistold(row, told.pop(row["crqid"], [])))
+    yield from (f"{crqid}: told of, and is no message" for crqid in told)
+
+
+def _mistold(row: Row, told: Sequence[Event]) -> Iterator[str]:
+    names = {event["event"] for event in told}
+    status = str(row.get("delivery_status"))
+    is_sent = row["send_state"] == "accepted" or "delivery_status" in row
+    expected = {"SMS Sent"} if is_sent else {"SMS Failed"} if row["send_state"] == "rejected" else set()
+    if status in _OUTCOME:
+        expected.add(_OUTCOME[status])
+    if missing := expected - names:
+        yield f"{', '.join(missing)} was not told"
+    # A conflict tells that there was another final status before.
+    if not row.get("delivery_conflict") and (more := names - expected):
+        yield f"{', '.join(more)} was told of {row['send_state']}, {status}"
+    if len({event["messageId"] for event in told}) != len(names):
+        yield "one event under several ids"
+    if {event["userId"] for event in told} - {row["user_id"]}:
+        yield "told of another user"
+    sent_at = [event["timestamp"] for event in told if event["event"] == "SMS Sent"]
+    if sent_at and any(event["timestamp"] < sent_at[0] for event in told):
+        yield "an outcome before its send"

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from sandbox.msg91_simulator.ledger import SentSms
+from sandbox.segment_simulator.tracking_api import Event
 from tests.chaos import judge
 from tests.chaos.aws_faults import AwsFaults
 from tests.chaos.chance import Tally, dice
 from tests.chaos.excuses import Excuses
 from tests.chaos.freezes import Freezes
 from tests.chaos.msg91_faults import Msg91Faults
+from tests.chaos.tracking_faults import TrackingFaults
 from tests.chaos.schedule import working
 from tests.chaos.segment import Deliveries, Segment, some_events
 from tests.chaos.webhook import Histories, Mailbag, Webhook
@@ -40,6 +42,7 @@ class Plan:
     reports: int
     aws_rate: float
     msg91_rate: float
+    tracking_rate: float
     per_kill: int
     sizes: Sequence[int]
     segments: int
@@ -75,6 +78,7 @@ class Attack:
         self._random = dice(plan.seed, "overtaking and cutting")
         self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._excuses)
         self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._excuses)
+        self._tracking = TrackingFaults(world, plan.seed, plan.tracking_rate, self._tally)
         self._freezes = Freezes(world, plan.seed, plan.longest_freeze, self._tally)
         self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, dice(plan.seed, "events"))
         self._segment = opened.enter_context(closing(Segment(world.segment_url, self._tally)))
@@ -90,6 +94,7 @@ class Attack:
     def chaos(self) -> None:
         self._world.simulator.interceptor, self._msg91.on_sent = self._msg91, self._report
         self._world.aws.interceptor = self._aws
+        self._world.tracking.interceptor = self._tracking
         with (
             working(self._plan.segments, self._deliveries.work),
             working(self._plan.mailmen, self._mailbag.work),
@@ -98,7 +103,7 @@ class Attack:
             self._wait(lambda: not self._deliveries.first_ones, self._plan.chaos_within)
             self._mailbag.add(self._histories.of_a_stranger() for _ in range(self._plan.reports - self._mailbag.count))
             self._wait(lambda: not len(self._mailbag), self._plan.chaos_within)
-        self._world.aws.interceptor = None
+        self._world.aws.interceptor = self._world.tracking.interceptor = None
         self._msg91.is_active = False
         self._wait(self._world.is_idle, self._plan.calm_within)
         self._violations += judge.never_lost(self._events, self._world.messages())
@@ -113,6 +118,7 @@ class Attack:
             self._wait(lambda: not len(self._mailbag) and not self._world.queued(REDRIVE), self._plan.calm_within)
         for batch in itertools.batched(self._events, _REPLAY_SIZE, strict=False):
             self._segment.deliver(batch, is_replay=True)
+        self._wait(lambda: self._world.stream.is_at_the_end, self._plan.calm_within)
 
     def verdict(self) -> Verdict:
         ledger, messages, rows = judge.Ledger(self._world), self._world.messages(), self._world.reports()
@@ -122,17 +128,28 @@ class Attack:
             *judge.all_final(self._events, messages, ledger, self._excuses),
             *judge.durable(self._mailbag.reports, self._mailbag.cut_off, rows, quarantined),
             *judge.order_does_not_matter(self._mailbag.reports, rows, messages.values()),
+            *judge.told_to_segment(messages.values(), self._events_received()),
+            *self._world.tracking.violations(),
             *(f"{self._world.wasted_requests()} requests into dead connections",) * bool(self._world.wasted_requests()),
         ]
         self._tally.add("ledger: SMS", len(ledger))
         self._tally.add("reports: rows", len(rows))
+        received = [event["messageId"] for event in self._events_received()]
+        self._tally.add("delivery events", len(set(received)))
+        self._tally.add("delivery events repeated", len(received) - len(set(received)))
         for row in messages.values():
             self._tally.add(f"messages: {row['send_state']}")
         figures = self._tally.counts()
         return Verdict(self._violations, sorted(self._planned() - set(+figures)), figures)
 
+    def _events_received(self) -> list[Event]:
+        """The delivery events of this attack; the stack may have seen others."""
+        own = {event.message_id for event in self._events}
+        received = self._world.tracking.received()
+        return [event for event in received if event["properties"]["message_id"] in own]
+
     def _planned(self) -> set[str]:
-        planned = self._aws.planned | self._msg91.planned | self._freezes.planned
+        planned = self._aws.planned | self._msg91.planned | self._tracking.planned | self._freezes.planned
         return planned | {_OVERTAKEN, _CUT_OFF, _HUNG_UP, "ledger: SMS", "reports: rows"}
 
     def _report(self, sent: Sequence[SentSms]) -> None:

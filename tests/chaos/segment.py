@@ -82,7 +82,8 @@ def tracked(message_id: str, phone: str, kind: str = SMS) -> Tracked:
     elif kind == INVALID:
         properties["senderID"] = "not a sender id"
     event = {"type": "track", "event": "Order Shipped", "messageId": message_id, "properties": properties}
-    return Tracked(message_id, kind, phone, event | {"timestamp": "2026-01-02T03:04:05.678Z"})
+    more = {"userId": f"user-{message_id}", "timestamp": "2026-01-02T03:04:05.678Z"}
+    return Tracked(message_id, kind, phone, event | more)
 
 
 def some_events(prefix: str, count: int, random: Random) -> list[Tracked]:

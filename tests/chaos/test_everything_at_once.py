@@ -15,6 +15,7 @@ SHORT = Plan(
     reports=300,
     aws_rate=0.2,
     msg91_rate=0.3,
+    tracking_rate=0.5,
     per_kill=1,
     sizes=(1, 1, 1, 1, 1, 1, 2, 2, 5, 30),
     segments=8,

@@ -1,4 +1,4 @@
-"""The whole stack under attack: MSG91, AWS and the API as the sandbox has them, and functions that can be killed."""
+"""The whole stack under attack: MSG91, Segment, AWS and the API as in the sandbox, and functions that can be killed."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,13 +14,17 @@ from sandbox.emulator import starter
 from sandbox.event_source import EventSource, polling
 from sandbox.msg91_simulator.server import entrance
 from sandbox.msg91_simulator.simulator import Simulator
+from sandbox.segment_simulator.server import running_tracking_api
+from sandbox.segment_simulator.tracking_api import TrackingApi
 from sandbox.servers import url_of
+from sandbox.stream_source import StreamSource, polling_stream
 from sandbox.template import Function, QueueTrigger, Template
 from tests.chaos.environments import Environment, Fleet
 from tests.chaos.moto_cost import cheaper_dynamodb
 
 INGEST: Final = "SegmentIngestFunction"
 REPORTS: Final = "DeliveryReportsFunction"
+EVENTS: Final = "DeliveryEventsFunction"
 MESSAGES_TABLE: Final = "MessagesTable"
 REPORTS_TABLE: Final = "ReportsTable"
 REDRIVE: Final = "ReportsRedriveQueue"
@@ -40,6 +44,8 @@ class World:
     api_url: str
     aws: Aws
     simulator: Simulator
+    tracking: TrackingApi
+    stream: StreamSource
     fleets: Mapping[str, Fleet]
 
     @property
@@ -65,6 +71,15 @@ class World:
 
     def wait_until_redriven(self) -> None:
         _wait(lambda: not self.queued(REDRIVE))
+
+    def wait_until_told(self) -> None:
+        """Until Segment has heard of all that has happened to messages."""
+        _wait(lambda: self.stream.is_at_the_end)
+
+    def kill_events(self) -> None:
+        """Kill every environment of the events function."""
+        for name in self.fleets[EVENTS].environments:
+            self.kill(name)
 
     def wasted_requests(self) -> int:
         """How many requests were written into connections that MSG91 had let go."""
@@ -140,7 +155,8 @@ class World:
 def running_world(build: Path, environments: Mapping[str, int]) -> Iterator[World]:
     """Start everything, with so many environments of each function, by its name."""
     with ExitStack() as started:
-        template = Template.load()
+        tracking, tracking_url = started.enter_context(running_tracking_api(SECRET["segment_write_key"]))
+        template = Template.load(parameters={"DeliveryEvents": "on", "SegmentTrackingUrl": tracking_url})
         started.enter_context(cheaper_dynamodb())
         aws = started.enter_context(running_aws(template))
         simulator = Simulator(SECRET["msg91_authkey"])
@@ -162,7 +178,9 @@ def running_world(build: Path, environments: Mapping[str, int]) -> Iterator[Worl
         api_url = started.enter_context(running_api(template.routes(), fleets))
         for trigger in template.queue_triggers():
             started.enter_context(_redriving(aws, trigger, fleets))
-        yield World(api_url, aws, simulator, fleets)
+        (stream,) = (StreamSource(aws, trigger, fleets[trigger.function]) for trigger in template.stream_triggers())
+        started.enter_context(polling_stream(stream))
+        yield World(api_url, aws, simulator, tracking, stream, fleets)
 
 
 @contextmanager
