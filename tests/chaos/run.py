@@ -16,9 +16,9 @@ from tests.chaos.chance import Tally, dice
 from tests.chaos.excuses import Excuses
 from tests.chaos.freezes import Freezes
 from tests.chaos.msg91_faults import Msg91Faults
-from tests.chaos.tracking_faults import TrackingFaults
 from tests.chaos.schedule import working
 from tests.chaos.segment import Deliveries, Segment, some_events
+from tests.chaos.tracking_faults import TrackingFaults
 from tests.chaos.webhook import Histories, Mailbag, Webhook
 from tests.chaos.world import QUARANTINE, REDRIVE, World
 

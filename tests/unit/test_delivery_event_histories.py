@@ -12,7 +12,8 @@ from segment_msg91.statuses import RANK, DeliveryStatus
 from segment_msg91.times import instant, parse_instant, second
 
 type Image = dict[str, object]
-type Events = list[dict[str, Any]]
+type Change = tuple[Image, Image, datetime]
+type Kept = dict[str, dict[str, Any]]
 
 START: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BARE: Final[Image] = {"crqid": "c1", "user_id": "user-1", "send_state": "sending"}
@@ -52,17 +53,16 @@ def _reported(image: Image, report: tuple[DeliveryStatus, int], now: datetime) -
     return image | {"delivery_status": status, "delivery_reported_at": at, "delivery_order": order}
 
 
-def _changes(history: list[tuple[Image, datetime]]) -> list[Events]:
-    """The events of each of the changes."""
+def _changes(history: list[tuple[Image, datetime]]) -> list[Change]:
     states = [({}, START), *history]
-    return [track_events(before, after, at) for (before, _), (after, at) in pairwise(states)]
+    return [(before, after, at) for (before, _), (after, at) in pairwise(states)]
 
 
-def _kept(changes: list[Events]) -> dict[str, dict[str, Any]]:
-    """What stays when Segment has dropped the repeats."""
-    kept: dict[str, dict[str, Any]] = {}
-    for events in changes:
-        for event in events:
+def _kept(changes: list[Change]) -> Kept:
+    """The events of changes, by messageId, when Segment has dropped the repeats."""
+    kept: Kept = {}
+    for change in changes:
+        for event in track_events(*change):
             kept.setdefault(event["messageId"], event)
     return kept
 
@@ -86,7 +86,7 @@ def test_a_stream_that_is_read_again_from_anywhere_tells_nothing_else(
     history: list[tuple[Image, datetime]], data: st.DataObject
 ) -> None:
     changes = _changes(history)
-    read: list[Events] = []
+    read: list[Change] = []
     position = 0
     for _ in range(data.draw(st.integers(0, 4))):  # an invocation that fails: read, in part sent, and given back
         end = data.draw(st.integers(position, len(changes)))
