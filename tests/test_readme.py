@@ -1,5 +1,6 @@
 """The README's tables say what the code does, its paths exist, and its commands are the Makefile's."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import yaml
 
 from functions.segment_ingest.app import METRIC_OF
 from sandbox.msg91_simulator.numbers import NUMBERS
+from segment_msg91.delivery_events import EventName, track_events
 from segment_msg91.mapping import PARAMETERS
 from segment_msg91.sending import HTTP_STATUS
 from segment_msg91.statuses import API_ERRORS, RANK, REPORT_CODES, REPORT_TEXTS, WITHOUT_REPORT
+from segment_msg91.store.stream import Change
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -78,6 +81,21 @@ def test_metrics_are_those_that_are_emitted() -> None:
     source = "".join((ROOT / f"functions/delivery_{what}/app.py").read_text() for what in ("reports", "events"))
     emitted = set(METRIC_OF.values()) | set(re.findall(r'"((?:Report|Delivery)[A-Z]\w+)"', source))
     assert {name for name, _ in _table("Metrics")} == emitted
+
+
+def test_delivery_events_are_the_codes() -> None:
+    assert {name for name, _, _ in _table("Delivery events back into Segment")} == set(EventName)
+
+
+def test_the_delivery_event_that_is_shown_is_one_that_is_sent() -> None:
+    shown = json.loads(README.split("## Delivery events back into Segment")[1].split("```json\n")[1].split("```")[0])
+    *_, record = json.loads((ROOT / "events/stream.json").read_text())["Records"]
+    change = Change.of(record)
+    (sent,) = track_events(change.before, change.after, change.written_at)
+    assert shown["properties"].keys() == sent["properties"].keys()
+    named = ("event", "timestamp", "context")
+    assert {name: shown[name] for name in named} == {name: sent[name] for name in named}
+    assert shown.keys() == sent.keys()
 
 
 def test_magic_numbers_are_the_simulators() -> None:

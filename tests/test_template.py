@@ -12,6 +12,7 @@ import yaml
 from sandbox.template import Template
 from segment_msg91.msg91 import CALL_SECONDS, READ_TIMEOUT_SECONDS
 from segment_msg91.sending import LEASE
+from segment_msg91.tracking import CALL_SECONDS as TRACKING_SECONDS
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = (ROOT / "layers/shared/segment_msg91/settings.py").read_text()
@@ -63,6 +64,18 @@ def test_a_running_lease_outlives_its_function(template: dict[str, Any]) -> None
 def test_msg91_gets_its_ten_seconds_within_the_functions_time(template: dict[str, Any]) -> None:
     assert READ_TIMEOUT_SECONDS >= 10
     assert template["Globals"]["Function"]["Timeout"] > CALL_SECONDS + 5
+
+
+def test_segment_is_asked_more_than_once_within_the_functions_time(template: dict[str, Any]) -> None:
+    assert template["Globals"]["Function"]["Timeout"] > TRACKING_SECONDS + 10
+
+
+def test_a_change_is_given_up_before_the_stream_forgets_it(template: dict[str, Any]) -> None:
+    stream = template["Resources"]["DeliveryEventsFunction"]["Properties"]["Events"]["MessagesStream"]["Properties"]
+    assert stream["MaximumRecordAgeInSeconds"] < timedelta(hours=24).total_seconds()
+    assert "DeliveryEventsDeadLetterQueue" in stream["DestinationConfig"]["OnFailure"]["Destination"]
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert stream["BisectBatchOnFunctionError"]
 
 
 def test_the_queue_hides_a_body_for_longer_than_the_function_may_take(template: dict[str, Any]) -> None:
