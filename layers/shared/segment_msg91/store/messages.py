@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
@@ -210,7 +210,9 @@ class Messages:
         """
         is_conflict = False
         for _ in range(_ROUNDS):
-            is_written, before = self._write(self._delivery_of(crqid, phone, delivery, is_conflict=is_conflict))
+            is_written, before = self._write(
+                self._delivery_of(crqid, phone, delivery, is_conflict=is_conflict), "ALL_OLD"
+            )
             if is_written:
                 return Applied(crqid, before, is_conflict=is_conflict)
             if not before or ("crqid_shared" in before if phone is None else before.get("phone") != phone):
@@ -343,10 +345,12 @@ class Messages:
             },
         )
 
-    def _write(self, update: _Update) -> tuple[bool, Attributes]:
-        """Make one update; return whether its condition held, and the item before it. Raises StoreUnavailableError."""
+    def _write(self, update: _Update, returning: Literal["NONE", "ALL_OLD"] = "NONE") -> tuple[bool, Attributes]:
+        """Make one update; return whether its condition held, and the item before it: always where it did not hold,
+        else with `returning`. Raises StoreUnavailableError.
+        """
         try:
-            response = self._client.update_item(**update.arguments, ReturnValues="ALL_OLD")
+            response = self._client.update_item(**update.arguments, ReturnValues=returning)
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 return False, from_item(error.response.get("Item", {}))  # type: ignore[arg-type]
