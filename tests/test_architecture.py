@@ -39,12 +39,18 @@ ALLOWED_IN: Final = {
 # What a module may import of the layer, where it is less than all that the rules above leave.
 ONLY: Final = {
     "segment_msg91.statuses": (),
+    "segment_msg91.failures": ("segment_msg91.statuses",),
     "segment_msg91.encoding": (),
     "segment_msg91.fields": (),
     "segment_msg91.api_gateway": (),
     "segment_msg91.times": ("segment_msg91.fields",),
     "segment_msg91.settings": ("segment_msg91.times", "segment_msg91.fields"),
-    "segment_msg91.store": ("segment_msg91.store", "segment_msg91.statuses", "segment_msg91.times"),
+    "segment_msg91.store": (
+        "segment_msg91.store",
+        "segment_msg91.failures",
+        "segment_msg91.statuses",
+        "segment_msg91.times",
+    ),
 }
 
 

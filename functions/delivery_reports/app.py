@@ -114,6 +114,9 @@ def _record(receipt: Receipt) -> None:
     for status, count in receipt.statuses.items():
         with single_metric("DeliveryStatus", MetricUnit.Count, count) as metric:
             metric.add_dimension("status", status)
+    for category, count in receipt.categories.items():
+        with single_metric("FailureCategory", MetricUnit.Count, count) as metric:
+            metric.add_dimension("category", category)
     is_remarkable = receipt.unmatched or receipt.conflicts or receipt.quarantined or receipt.queued
     log = logger.info if is_remarkable else logger.debug
     log(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from segment_msg91 import segment
@@ -96,6 +96,9 @@ def _record(results: list[Result]) -> None:
     counts = Counter(result.status for result in results)
     for status, count in counts.items():
         metrics.add_metric(METRIC_OF[status], MetricUnit.Count, count)
+    for category, count in Counter(result.failure_category for result in results if result.failure_category).items():
+        with single_metric("FailureCategory", MetricUnit.Count, count) as metric:
+            metric.add_dimension("category", category)
     for result in results:
         log = logger.debug if result.status in _UNREMARKABLE else logger.info
         # Skips have reasons of our own; others may quote MSG91, who may quote a number.

@@ -1,7 +1,8 @@
 """The messages table: one item for every SMS that an event asked for.
 
 Sending writes what `claim`, `settle` and `give_up` set here; reporting writes the `delivery_*` attributes, `apply`.
-The two sets are disjoint, so a report may overtake the answer to its send.
+The two sets are disjoint, so a report may overtake the answer to its send. Only `failure_category` is written by both:
+a claim removes it (no report can have come yet), a settlement sets it where no report has, a report sets or removes it.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
+from segment_msg91.failures import Category
 from segment_msg91.statuses import FINAL, RANK, DeliveryStatus, SendState
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, Value, error_code, from_item, to_item
 from segment_msg91.times import instant
@@ -95,6 +97,7 @@ class Settlement:
     request_id: str | None = None
     error_code: str | None = None
     error: str | None = field(default=None, repr=False)
+    failure_category: Category | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Delivery:
     failure_reason: str | None
     reported_at: str | None
     digest: str
+    failure_category: Category | None = None
 
     @property
     def order(self) -> str:
@@ -265,10 +269,12 @@ class Messages:
                 "#created_at = if_not_exists(#created_at, :now)",
                 "#expires_at = if_not_exists(#expires_at, :expires)",
             ),
-            remove_absent=("error", "error_code", "settled_at"),
+            remove_absent=("error", "error_code", "failure_category", "settled_at"),
         )
 
     def _settlement_of(self, settlement: Settlement, now: datetime) -> _Update:
+        # The claim has removed the category: if there is one now, a report has set it, and knows better.
+        category = "#failure_category = if_not_exists(#failure_category, :category)"
         return self._update(
             settlement.claim.crqid,
             {
@@ -279,7 +285,8 @@ class Messages:
                 "error": settlement.error,
             },
             "#claim_id = :own_claim",
-            {"own_claim": settlement.claim.claim_id},
+            {"own_claim": settlement.claim.claim_id, "category": settlement.failure_category},
+            also=[category] if settlement.failure_category else [],
             remove_absent=("error", "error_code"),
         )
 
@@ -302,13 +309,20 @@ class Messages:
                 "delivery_code": delivery.code,
                 "delivery_description": delivery.description,
                 "failure_reason": delivery.failure_reason,
+                "failure_category": delivery.failure_category,
                 "delivery_reported_at": delivery.reported_at,
                 "delivery_order": delivery.order,
                 "delivery_conflict": is_conflict or None,
             },
             condition,
             values,
-            remove_absent=("delivery_code", "delivery_description", "failure_reason", "delivery_reported_at"),
+            remove_absent=(
+                "delivery_code",
+                "delivery_description",
+                "failure_reason",
+                "failure_category",
+                "delivery_reported_at",
+            ),
         )
 
     def _update(
