@@ -5,6 +5,8 @@ READY := .venv/.ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 ARCH ?= arm64
+# Valid whatever time a file is given on its way to Lambda; the paths are those that tracebacks have there.
+COMPILE := python -m compileall -q --invalidation-mode unchecked-hash
 
 .PHONY: help
 help: ## Show these lines
@@ -33,6 +35,10 @@ fuzz: $(READY) ## Look for what nobody thought of, for some minutes (EXAMPLES=20
 chaos: $(READY) ## Kills, freezes and faults everywhere at once, judged by MSG91's ledger (SEED=, EVENTS=, REPORTS=)
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(REPORTS),--reports $(REPORTS))
 
+.PHONY: bench
+bench: $(READY) ## Measure the built functions against the floor and the usual way, and write docs/performance.md
+	@python -m benchmarks
+
 .PHONY: lint
 lint: $(READY) ## Ruff, mypy, the template's rules, and whether the layer's requirements are the lock's
 	ruff check .
@@ -49,12 +55,18 @@ format: $(READY) ## Format and fix what ruff can
 	ruff check --fix .
 
 .PHONY: build
-build: $(READY) ## sam build (ARCH=arm64 or x86_64)
+build: $(READY) ## sam build (ARCH=arm64 or x86_64), with bytecode: Lambda could not keep any, and would compile at each start
 	sam build --parameter-overrides Architecture=$(ARCH)
+	@cd .aws-sam/build && $(COMPILE) -s SharedLayer -p /opt SharedLayer/python
+	@cd .aws-sam/build && for function in *Function; do $(COMPILE) -s $$function -p /var/task $$function; done
 
 .PHONY: requirements
 requirements: $(READY) ## Lock the newest packages, and export what the layer ships
 	@sh scripts/requirements.sh upgrade > layers/shared/requirements.txt
+
+.PHONY: forget
+forget: $(READY) ## Count what is stored about a phone number, or delete it (STACK=, SCAN=1, DELETE=1)
+	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete)
 
 .PHONY: clean
 clean: ## Remove what the other targets made

@@ -124,7 +124,7 @@ def starter(build: Path = BUILD) -> Iterator[Callable[[Function, Mapping[str, st
     """Yield what starts an emulator, any number for one function. They end with the block."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-msg91-")))
-        runtime = _runtime(directory / "runtime")
+        runtime = link_runtime(directory / "runtime")
 
         def start(function: Function, environment: Mapping[str, str]) -> Emulator:
             emulator = Emulator(function, environment, build, runtime, directory / f"{function.name}.log")
@@ -142,7 +142,7 @@ def _emulator_binary() -> Path:
     return binary
 
 
-def _runtime(directory: Path) -> Path:
+def link_runtime(directory: Path) -> Path:
     """Link the packages that Lambda's runtime brings, and nothing else of this virtual environment."""
     directory.mkdir()
     pending, seen = list(_RUNTIME_PACKAGES), set[str]()

@@ -217,8 +217,13 @@ def queue_url(base_url: str, name: str) -> str:
 
 
 def _holds(condition: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
-    one, other = (_resolve(value, parameters) for value in condition["Fn::Equals"])
-    return bool(one == other)
+    match condition:
+        case {"Fn::Equals": [one, other]}:
+            return bool(_resolve(one, parameters) == _resolve(other, parameters))
+        case {"Fn::Not": [inner]}:
+            return not _holds(inner, parameters)
+        case _:
+            raise ValueError(f"{condition} is a condition of a kind that is not known here")
 
 
 def _variables(properties: Mapping[str, Any]) -> dict[str, Any]:

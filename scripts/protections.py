@@ -52,8 +52,8 @@ PROTECTIONS: Final = (
     Protection(
         "an outcome is written over its own claim only",
         f"{PACKAGE}/store/messages.py",
-        '"#claim_id = :own_claim",\n            {"own_claim": settlement.claim.claim_id},',
-        '"attribute_exists(#crqid)",\n            {},',
+        '"#claim_id = :own_claim",\n            {"own_claim": settlement.claim.claim_id, ',
+        '"attribute_exists(#crqid)",\n            {',
         "tests/integration/test_messages_store.py::test_a_settlement_is_written_over_its_own_claim_only",
     ),
     Protection(

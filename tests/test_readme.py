@@ -11,6 +11,7 @@ import yaml
 from functions.segment_ingest.app import METRIC_OF
 from sandbox.msg91_simulator.numbers import NUMBERS
 from segment_msg91.delivery_events import EventName, track_events
+from segment_msg91.failures import FAILURES
 from segment_msg91.mapping import PARAMETERS
 from segment_msg91.sending import HTTP_STATUS
 from segment_msg91.statuses import API_ERRORS, RANK, REPORT_CODES, REPORT_TEXTS, WITHOUT_REPORT
@@ -35,8 +36,9 @@ def _listed(cell: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def parameters() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1]
+    section = re.split(r"^(?=\w)", text, maxsplit=1, flags=re.MULTILINE)[0]
+    loaded: dict[str, Any] = yaml.safe_load(section)
     return loaded
 
 
@@ -59,6 +61,14 @@ def test_delivery_statuses_are_the_codes() -> None:
             assert _listed(texts) == {text for text, meaning in REPORT_TEXTS.items() if meaning == status}
 
 
+def test_failures_are_the_codes() -> None:
+    coded = [
+        [str(category), "permanent" if failure.is_permanent else "temporary", failure.sentence, failure.advice]
+        for category, failure in FAILURES.items()
+    ]
+    assert _table("Why an SMS failed") == coded
+
+
 def test_error_codes_are_the_codes() -> None:
     told = {error_class: _listed(codes) for error_class, codes, _ in _table("MSG91's error codes")}
     coded: dict[str, set[str]] = {}
@@ -79,7 +89,7 @@ def test_fields_are_those_that_are_mapped() -> None:
 
 def test_metrics_are_those_that_are_emitted() -> None:
     source = "".join((ROOT / f"functions/delivery_{what}/app.py").read_text() for what in ("reports", "events"))
-    emitted = set(METRIC_OF.values()) | set(re.findall(r'"((?:Report|Delivery)[A-Z]\w+)"', source))
+    emitted = set(METRIC_OF.values()) | set(re.findall(r'"((?:Report|Delivery|Failure)[A-Z]\w+)"', source))
     assert {name for name, _ in _table("Metrics")} == emitted
 
 
@@ -112,7 +122,7 @@ def test_links_lead_somewhere() -> None:
         for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
     }
     for link in links:
-        assert link[1:] in headings if link.startswith("#") else (ROOT / link).exists(), link
+        assert link[1:] in headings if link.startswith("#") else (ROOT / link.partition("#")[0]).exists(), link
 
 
 def test_make_targets_exist() -> None:

@@ -1,5 +1,6 @@
 """The messages table's stream: what happens to messages, back to Segment as track events."""
 
+import logging
 import warnings
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from segment_msg91.publishing import Publication, Publisher
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import EventSettings, SecretUnavailableError, in_lambda
-from segment_msg91.store.aws import sqs_client
+from segment_msg91.store.aws import secretsmanager_client, sqs_client
 from segment_msg91.store.queues import DeadLetters
 from segment_msg91.tracking import Tracking
 from segment_msg91.unexpected import described
@@ -23,6 +24,8 @@ logger: Final = Logger()
 metrics: Final = Metrics()
 # Powertools would say so, in the midst of JSON lines, of each batch without an event.
 warnings.filterwarnings("ignore", "No application metrics to publish")
+# The runtime gives LogLevel to every library. They quote what they send, and httpx tells of each request.
+logging.getLogger().setLevel(logging.WARNING)
 
 
 @cache
@@ -30,7 +33,9 @@ def wiring() -> tuple[SecretReader, Publisher]:
     """Build what a batch needs, once in an environment's life."""
     settings = EventSettings.load()
     dead_letters = DeadLetters(sqs_client(), settings.dead_letter_queue_url)
-    return SecretReader(settings.secret_id), Publisher(Tracking(settings.tracking_url), dead_letters)
+    return SecretReader(secretsmanager_client(), settings.secret_id), Publisher(
+        Tracking(settings.tracking_url), dead_letters
+    )
 
 
 @metrics.log_metrics
@@ -69,7 +74,9 @@ def _record(publication: Publication, records: int) -> None:
     ):
         if count:
             metrics.add_metric(name, MetricUnit.Count, count)
-    logger.info(
+    is_remarkable = publication.problems or publication.done < records
+    log = logger.info if is_remarkable else logger.debug
+    log(
         "delivery events",
         records=records,
         sent=publication.sent,

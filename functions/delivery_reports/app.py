@@ -1,5 +1,6 @@
 """POST /msg91/reports[/{token}]: MSG91's delivery reports in; and again from the redrive queue."""
 
+import logging
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ from segment_msg91.authentication import UnauthorizedError, authenticate_msg91
 from segment_msg91.reporting import NotDurableError, Receipt, Reporter
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import ReportSettings, SecretUnavailableError, in_lambda
-from segment_msg91.store.aws import dynamodb_client, sqs_client
+from segment_msg91.store.aws import dynamodb_client, secretsmanager_client, sqs_client
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.queues import Queue
 from segment_msg91.store.reports import Reports
@@ -25,6 +26,8 @@ logger: Final = Logger()
 metrics: Final = Metrics()
 # Powertools would say so, in the midst of JSON lines, of each request that is refused.
 warnings.filterwarnings("ignore", "No application metrics to publish")
+# The runtime gives LogLevel to every library. They quote what they send, and httpx tells of each request.
+logging.getLogger().setLevel(logging.WARNING)
 
 
 @cache
@@ -39,7 +42,7 @@ def wiring() -> tuple[SecretReader, Reporter]:
         quarantine=Queue(sqs, settings.quarantine_queue_url),
         zone=settings.msg91_zone,
     )
-    return SecretReader(settings.secret_id), reporter
+    return SecretReader(secretsmanager_client(), settings.secret_id), reporter
 
 
 @metrics.log_metrics
@@ -111,7 +114,12 @@ def _record(receipt: Receipt) -> None:
     for status, count in receipt.statuses.items():
         with single_metric("DeliveryStatus", MetricUnit.Count, count) as metric:
             metric.add_dimension("status", status)
-    logger.info(
+    for category, count in receipt.categories.items():
+        with single_metric("FailureCategory", MetricUnit.Count, count) as metric:
+            metric.add_dimension("category", category)
+    is_remarkable = receipt.unmatched or receipt.conflicts or receipt.quarantined or receipt.queued
+    log = logger.info if is_remarkable else logger.debug
+    log(
         "reports",
         stored=receipt.stored,
         duplicates=receipt.duplicates,

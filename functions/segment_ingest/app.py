@@ -1,12 +1,13 @@
 """POST /segment: Segment's events in, SMS out."""
 
+import logging
 import warnings
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from segment_msg91 import segment
@@ -16,7 +17,7 @@ from segment_msg91.msg91 import Msg91
 from segment_msg91.secret import SecretReader
 from segment_msg91.sending import Result, Sender, Status, summary
 from segment_msg91.settings import IngestSettings, SecretUnavailableError, in_lambda
-from segment_msg91.store.aws import dynamodb_client
+from segment_msg91.store.aws import dynamodb_client, secretsmanager_client
 from segment_msg91.store.messages import Messages
 from segment_msg91.unexpected import described
 
@@ -27,6 +28,8 @@ logger: Final = Logger()
 metrics: Final = Metrics()
 # Powertools would say so, in the midst of JSON lines, of each request that is refused.
 warnings.filterwarnings("ignore", "No application metrics to publish")
+# The runtime gives LogLevel to every library. They quote what they send, and httpx tells of each request.
+logging.getLogger().setLevel(logging.WARNING)
 
 METRIC_OF: Final = {
     Status.ACCEPTED: "SmsAccepted",
@@ -46,7 +49,7 @@ _UNREMARKABLE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIP
 def wiring() -> tuple[SecretReader, Sender]:
     """Build what an event needs, once in an environment's life."""
     settings = IngestSettings.load()
-    secret = SecretReader(settings.secret_id)
+    secret = SecretReader(secretsmanager_client(), settings.secret_id)
     messages = Messages(dynamodb_client(), settings.messages_table, settings.retention)
     return secret, Sender(settings, messages, Msg91(settings.msg91_base_url), fresh_authkey=secret.fresh_authkey)
 
@@ -89,11 +92,13 @@ def _receive(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
 
 
 def _record(results: list[Result]) -> None:
-    """Count, and log what a person may have to look into; of the rest, which is most, each only at DEBUG."""
+    """Count, and log what a person may have to look into; the rest, which is most, only at DEBUG: logs cost."""
     counts = Counter(result.status for result in results)
     for status, count in counts.items():
         metrics.add_metric(METRIC_OF[status], MetricUnit.Count, count)
-    logger.info("events", outcomes={str(status): count for status, count in counts.items()})
+    for category, count in Counter(result.failure_category for result in results if result.failure_category).items():
+        with single_metric("FailureCategory", MetricUnit.Count, count) as metric:
+            metric.add_dimension("category", category)
     for result in results:
         log = logger.debug if result.status in _UNREMARKABLE else logger.info
         # Skips have reasons of our own; others may quote MSG91, who may quote a number.

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-import boto3
 import pytest
 from botocore.config import Config
+from botocore.session import Session, get_session
 
 from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
@@ -112,15 +112,20 @@ def embedded() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="session")
-def sessions() -> Mapping[str, boto3.Session]:
+def sessions() -> Mapping[str, Session]:
     """By function, each with the key by which the embedded AWS knows whose a call is."""
-    return {name: boto3.Session(name, "sandbox", region_name=REGION) for name in _APPS}
+    keyed = {}
+    for name in _APPS:
+        keyed[name] = session = get_session()
+        session.set_credentials(name, "sandbox")
+        session.set_config_variable("region", REGION)
+    return keyed
 
 
 @pytest.fixture
 def world(
     embedded: Aws,
-    sessions: Mapping[str, boto3.Session],
+    sessions: Mapping[str, Session],
     msg91: "FakeMsg91",
     segment: "FakeSegment",
     monkeypatch: pytest.MonkeyPatch,
@@ -142,15 +147,14 @@ def world(
 
 
 @contextmanager
-def _wired(function: str, aws: Aws, session: boto3.Session) -> Iterator[None]:
+def _wired(function: str, aws: Aws, session: Session) -> Iterator[None]:
     """The function's clients are built with its own variables and key, as in an environment of its own."""
     wiring = _APPS[function].wiring
     wiring.cache_clear()
     variables = aws.environment(function) | TEMPLATE.environment(function, aws.url)
     with (
         patch.dict("os.environ", variables),
-        patch("boto3.DEFAULT_SESSION", session),
-        patch("boto3.session.Session", lambda: session),
+        patch.object(store_aws, "_session", lambda: session),
     ):
         wiring()
     yield

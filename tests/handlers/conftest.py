@@ -15,6 +15,7 @@ from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from sandbox.template import PATH
+from segment_msg91.store import aws as store_aws
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -132,7 +133,7 @@ class _StandardOutput:
 
 @pytest.fixture
 def _one_session(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("boto3.session.Session", lambda: session)
+    monkeypatch.setattr(store_aws, "_session", lambda: session._session)  # noqa: SLF001  # boto3's is a wrapper of it
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The function behind the messages table's stream, as Lambda calls it and reads its answer."""
 
 import json
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,13 @@ STREAM: Final[dict[str, Any]] = json.loads((PATH.parent / "events" / "stream.jso
 NUMBERS: Final = [record["dynamodb"]["SequenceNumber"] for record in STREAM["Records"]]
 DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
 PHONE: Final = "919800000065"
+
+
+@pytest.fixture(autouse=True)
+def _most_talkative() -> Iterator[None]:
+    app.logger.setLevel("DEBUG")
+    yield
+    app.logger.setLevel("INFO")
 
 
 def again_from(number: str) -> dict[str, Any]:

@@ -101,6 +101,23 @@ def test_each_delivery_status_is_a_metric_by_its_dimension(report: "Endpoint", o
     assert all("status" in _dimensions(emf) for emf in emfs)
 
 
+def test_why_reports_say_that_messages_failed_is_a_metric_by_its_dimension(
+    report: "Endpoint", output: "Output"
+) -> None:
+    reasons = [{"failureReason": "Template Inactive on DLT"}, {"failureReason": "Never heard of"}, {"status": "1"}]
+    report([{**REPORT, "status": "2"} | reason for reason in reasons])
+    assert _categories(output) == {"dlt_template": 1, "other": 1}
+
+
+def test_why_msg91_refuses_messages_is_a_metric_by_its_dimension(
+    ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
+) -> None:
+    for number, code in (("919800000001", "203"), ("919800000002", "301")):
+        msg91.refuses_number(number, code)
+    ingest([track(f"91980000000{n}", f"message-{n}") for n in (1, 2, 3)])
+    assert _categories(output) == {"dlt_header": 1, "balance": 1}
+
+
 def test_other_metrics_have_no_such_dimension(report: "Endpoint", output: "Output") -> None:
     report([REPORT, REPORT | {"status": "2"}])
     assert [_dimensions(emf) for emf in output.metrics("ReportStored")] == [{"service"}]
@@ -130,6 +147,12 @@ def test_metrics_are_in_the_contracts_namespace(
 def test_a_request_without_an_event_counts_nothing(body: str, ingest: "Endpoint", output: "Output") -> None:
     ingest(body)
     assert "CloudWatchMetrics" not in output.text
+
+
+def _categories(output: "Output") -> dict[str, float]:
+    emfs = output.metrics("FailureCategory")
+    assert all("category" in _dimensions(emf) for emf in emfs)
+    return {emf["category"]: sum(emf["FailureCategory"]) for emf in emfs}
 
 
 def _dimensions(emf: dict[str, Any]) -> set[str]:

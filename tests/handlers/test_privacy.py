@@ -7,6 +7,8 @@ what libraries log through Lambda's handler, what the runtime would write of an 
 import io
 import json
 import logging
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -108,11 +110,11 @@ class World:
 
 @pytest.fixture
 def _as_in_lambda() -> Iterator[io.StringIO]:
-    """Let LogLevel be DEBUG, and the root logger's be INFO, as Lambda's runtime sets it for logs in JSON."""
+    """Let LogLevel be DEBUG, and the root logger's level what the functions make of it."""
     written, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(written), root.level
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
     for app in (segment_ingest, delivery_reports):
         app.logger.setLevel("DEBUG")
     yield written
@@ -343,7 +345,15 @@ def test_the_most_talkative_log_level_makes_no_library_talk(library: str) -> Non
     assert not logging.getLogger(library).isEnabledFor(logging.DEBUG)
 
 
-def test_the_template_leaves_the_runtimes_log_level_alone() -> None:
-    template = PATH.read_text(encoding="utf-8")
-    assert "LoggingConfig: { LogFormat: JSON }" in template
-    assert "ApplicationLogLevel" not in template
+@pytest.mark.parametrize("function", ["segment_ingest", "delivery_reports", "delivery_events"])
+def test_a_function_quiets_the_libraries_that_the_runtime_has_made_talkative(function: str) -> None:
+    script = f"""if True:
+        import logging
+        logging.getLogger().setLevel(logging.DEBUG)
+        import functions.{function}.app
+        print(logging.getLogger("httpx").getEffectiveLevel(), logging.getLogger("botocore").getEffectiveLevel())"""
+    environment = {"PYTHONPATH": f"{PATH.parent}:{PATH.parent / 'layers' / 'shared'}"}
+    told = subprocess.run(  # noqa: S603  # our own
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == [str(logging.WARNING)] * 2

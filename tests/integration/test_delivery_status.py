@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segment_msg91.statuses import DeliveryStatus
+from segment_msg91.reports import read
+from segment_msg91.statuses import FAILING, DeliveryStatus
 from segment_msg91.store.messages import Delivery, Draft
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ type FinalMessage = Callable[[list[dict[str, Any]]], Item]
 PHONE: Final = "919800000001"
 LEASE: Final = timedelta(seconds=40)
 EARLY: Final = "2026-01-02T03:05:00Z"
+IST: Final = timezone(timedelta(hours=5, minutes=30))
 LATE: Final = "2026-01-02T09:05:00Z"
 
 # The status on record (rows), a later report (columns), what then stands. "!" marks the conflict of two final ones.
@@ -140,6 +142,7 @@ REPORTS: Final = st.lists(
         optional={
             "date": st.sampled_from(["2026-01-02 08:35:00", "2026-01-02 08:35:01", "2026-01-02 14:00:00"]),
             "failureReason": st.sampled_from(["Inactive on DLT", "Absent subscriber"]),
+            "ctCode": st.sampled_from(["901", "916"]),
         },
     ),
     min_size=1,
@@ -155,6 +158,20 @@ def test_reports_in_any_order_and_number_leave_the_same_message(
     repeated = data.draw(st.lists(st.sampled_from(reports), max_size=3))
     otherwise = data.draw(st.permutations(reports + repeated))
     assert final_message(otherwise) == final_message(reports)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reports=REPORTS)
+def test_the_category_is_the_prevailing_report_s(reports: list[dict[str, Any]], final_message: FinalMessage) -> None:
+    message = final_message(reports)
+    status = DeliveryStatus(message["delivery_status"])
+    prevailing = [
+        report
+        for report in read(json.dumps([report | {"CRQID": "Crqid1"} for report in reports]).encode(), IST).reports
+        if (report.status, report.reported_at) == (status, message.get("delivery_reported_at"))
+    ]
+    assert message.get("failure_category") in {report.failure_category for report in prevailing}
+    assert ("failure_category" in message) == (status in FAILING)
 
 
 def test_a_report_may_overtake_the_answer_to_its_send(

@@ -230,3 +230,15 @@ def test_no_answer_makes_classifying_fail_or_counts_as_sent_by_mistake(status: i
     outcome = outcome_of(status, content)
     claims_success = b'"success"' in content or outcome.error_code == "311"
     assert outcome.state in (REJECTED, HELD, RETRYABLE, UNKNOWN) or claims_success
+
+
+@pytest.mark.parametrize(
+    ("code", "category"), [("203", "dlt_header"), ("301", "balance"), ("418", "account"), ("999", "other")]
+)
+def test_what_msg91_refuses_or_holds_has_a_category(code: str, category: str) -> None:
+    assert outcome_of(200, _error(code=code)).failure_category == category
+
+
+@pytest.mark.parametrize("content", [SUCCESS, _error(code="601"), _error(code="311"), b""])
+def test_what_was_sent_or_may_be_sent_again_has_not_failed(content: bytes) -> None:
+    assert outcome_of(200, content).failure_category is None

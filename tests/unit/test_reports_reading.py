@@ -204,3 +204,16 @@ def test_any_other_content_has_another_digest(change: dict[str, str]) -> None:
 def test_the_same_report_in_another_company_has_the_same_digest() -> None:
     alone, together = _reports(_v2(V3)), _reports([_v2({**V3, "number": "919800000002"}, V3)])
     assert alone[0].digest == together[1].digest
+
+
+def test_v2_s_clevertap_code_tells_why_where_its_texts_do_not() -> None:
+    assert _report(_v2(V3 | {"status": "2", "desc": "FAILED", "ctCode": "909"})).failure_category == "dlt_consent"
+
+
+def test_v4_s_code_tells_why() -> None:
+    assert _report(_v4(code=912)).failure_category == "unreachable"
+
+
+@pytest.mark.parametrize("body", [_v2(V3 | {"ctCode": "909"}), _v4("delivered", code=912)], ids=["v2", "v4"])
+def test_a_report_of_no_failure_has_no_category(body: object) -> None:
+    assert _report(body).failure_category is None

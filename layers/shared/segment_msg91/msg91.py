@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import httpx
 
+from segment_msg91 import failures
+from segment_msg91.failures import Category
 from segment_msg91.fields import MalformedJsonError, identifier_of, read_json, text_of
 from segment_msg91.mapping import Sms, request_of
 from segment_msg91.statuses import API_ERRORS, WITHOUT_REPORT, ErrorClass, SendState, error_class
@@ -57,6 +59,13 @@ class Outcome:
         if self.error_code and self.error_code not in told:
             told += f" ({self.error_code})"
         return f"{told}; no delivery report follows" if self.error_code in WITHOUT_REPORT else told
+
+    @property
+    def failure_category(self) -> Category | None:
+        """Why MSG91 refused it; None where it did not, or asks for another try: nothing has failed then."""
+        if self.state in (SendState.REJECTED, SendState.HELD):
+            return failures.of_refusal(self.error_code, self.error)
+        return None
 
     @property
     def may_differ_singly(self) -> bool:

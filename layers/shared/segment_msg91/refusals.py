@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
+from segment_msg91.failures import Category
+
 # When MSG91 refuses this many in a row for the same reason of the account's, it will refuse the next as well. For so
 # long then nothing is asked of it or of the database. More than one, because a reason may be one message's own.
 ENOUGH: Final = 5
@@ -17,6 +19,7 @@ class Refusal:
 
     code: str | None
     reason: str | None = field(repr=False)
+    category: Category | None = None
 
 
 class Refusals:

@@ -39,6 +39,7 @@ class Receipt:
     conflicts: int = 0
     problems: list[str] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -142,6 +143,7 @@ class Reporter:
             reported_at=report.reported_at,
             digest=report.digest,
             credits=report.credits,
+            failure_category=report.failure_category,
         )
         # MSG91 may echo another recipient's CRQID: without a number to check it by, only v4 is believed.
         crqid = report.crqid or report.meta
@@ -174,6 +176,8 @@ def _count(receipt: Receipt, report: DeliveryReport, applied: Applied | None, *,
         return
     receipt.stored += 1
     receipt.statuses[report.status] += 1
+    if report.failure_category:
+        receipt.categories[report.failure_category] += 1
     if applied is None:
         receipt.unmatched += 1
         return

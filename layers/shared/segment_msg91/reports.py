@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote_plus
 
+from segment_msg91 import failures
+from segment_msg91.failures import Category
 from segment_msg91.fields import (
     MalformedJsonError,
     by_canonical_name,
@@ -20,7 +22,7 @@ from segment_msg91.fields import (
     text_of,
     well_formed,
 )
-from segment_msg91.statuses import CLEVERTAP_CODES, FINAL, DeliveryStatus, report_status
+from segment_msg91.statuses import CLEVERTAP_CODES, FAILING, DeliveryStatus, report_status
 from segment_msg91.times import parse_reported, second
 
 type Version = Literal["v2", "v3", "v4", "new"]
@@ -53,6 +55,7 @@ class DeliveryReport:
     code: str | None = None
     description: str | None = None
     failure_reason: str | None = None
+    failure_category: Category | None = None
     reported_at: str | None = None
     sender_id: str | None = None
     campaign_name: str | None = None
@@ -179,7 +182,7 @@ def _read_v4(record: Mapping[str, Any], zone: timezone) -> DeliveryReport:
     status = report_status(None, event, description)
     described = report_status(None, description)
     if status is DeliveryStatus.FAILED:  # CleverTap's code or the description may know better how it failed
-        refined = described if described in _FAILURES else status
+        refined = described if described in FAILING else status
         status = CLEVERTAP_CODES.get(code or "", refined)
     return _report(
         record,
@@ -189,13 +192,12 @@ def _read_v4(record: Mapping[str, Any], zone: timezone) -> DeliveryReport:
         code=code,
         description=description or event,
         # v4 has no field for the reason: a description that is no status text is one.
-        failure_reason=description if described is DeliveryStatus.UNKNOWN and status in _FAILURES else None,
+        failure_reason=description if described is DeliveryStatus.UNKNOWN and status in FAILING else None,
         reported_at=_reported_at(fields, zone),
     )
 
 
 _EVENT: Final = ("event", "eventname")
-_FAILURES: Final = FINAL - {DeliveryStatus.DELIVERED}
 _IDENTITIES: Final = frozenset({"requestid", "number", "telnum", "crqid"})
 _READERS: Final[dict[Version, Callable[[Mapping[str, Any], timezone], DeliveryReport]]] = {
     "v2": lambda record, zone: _read_flat(record, zone, "v2"),
@@ -230,6 +232,7 @@ def _report(  # noqa: PLR0913 - what the versions read differently
         code=code,
         description=description,
         failure_reason=failure_reason,
+        failure_category=failures.of_report(status, _text(fields, "ctcode") or code, description, failure_reason),
         reported_at=reported_at,
         sender_id=_identifier(fields, "senderid"),
         campaign_name=_text(fields, "campaignname"),

@@ -1,12 +1,16 @@
 """Reads the secret from Secrets Manager."""
 
-from typing import Any, Final
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
-from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from segment_msg91.settings import Secrets, SecretUnavailableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TTL_SECONDS: Final = 300
 
@@ -14,24 +18,23 @@ TTL_SECONDS: Final = 300
 class SecretReader:
     """Reads the secret and keeps it for five minutes: a rotation needs no deploy."""
 
-    def __init__(self, secret_id: str) -> None:
+    def __init__(self, client: "SecretsManagerClient", secret_id: str, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
         self._secret_id = secret_id
-        self._provider = SecretsProvider(
-            boto_config=Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-        )
+        self._clock = clock  # the wall's: Lambda freezes the process, and whether other clocks go on, nobody promises
+        self._kept: tuple[float, Secrets] | None = None
 
     def read(self, *, fresh: bool = False) -> Secrets:
         """Return the secret, `fresh` from Secrets Manager or as last read. Raises SecretUnavailableError.
 
         The error's text never holds the secret's.
         """
-        try:
-            value: Any = self._provider.get(self._secret_id, max_age=TTL_SECONDS, transform="json", force_fetch=fresh)
-        except TransformParameterError:
-            raise SecretUnavailableError("the secret is not JSON") from None
-        except GetParameterError as error:
-            raise SecretUnavailableError(f"Secrets Manager: {type(error.__cause__ or error).__name__}") from None
-        return Secrets.parse(value)
+        now = self._clock()
+        if self._kept and not fresh and 0 <= now - self._kept[0] < TTL_SECONDS:
+            return self._kept[1]
+        secrets = Secrets.parse(self._fetch())
+        self._kept = now, secrets
+        return secrets
 
     def fresh_authkey(self) -> str:
         """Return MSG91's authkey as it is now, for when the one last read is refused; empty when it can't be read."""
@@ -39,3 +42,15 @@ class SecretReader:
             return self.read(fresh=True).msg91_authkey
         except SecretUnavailableError:
             return ""
+
+    def _fetch(self) -> Any:  # noqa: ANN401  # JSON
+        try:
+            text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
+        except KeyError:
+            raise SecretUnavailableError("the secret is not text") from None
+        except (BotoCoreError, ClientError) as error:
+            raise SecretUnavailableError(f"Secrets Manager: {type(error).__name__}") from None
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise SecretUnavailableError("the secret is not JSON") from None

@@ -11,6 +11,7 @@ from itertools import batched
 from typing import Final
 
 from segment_msg91 import mapping
+from segment_msg91.failures import Category
 from segment_msg91.mapping import Invalid, Skipped, Sms
 from segment_msg91.msg91 import CALL_SECONDS, Msg91, Outcome
 from segment_msg91.refusals import REFUSED_FOR, Refusal, Refusals
@@ -79,6 +80,7 @@ class Result:
     reason: str | None = field(default=None, repr=False)
     error_code: str | None = None
     retry_with: int | None = None
+    failure_category: Category | None = None
 
     @property
     def http_status(self) -> int:
@@ -220,14 +222,18 @@ class Sender:
             fresh = self._fresh_authkey()
             if fresh and fresh != authkey:
                 outcome = self._msg91.send(group, fresh)
-        refusal = Refusal(outcome.error_code, outcome.reason) if outcome.state is SendState.HELD else None
+        refusal = None
+        if outcome.state is SendState.HELD:
+            refusal = Refusal(outcome.error_code, outcome.reason, outcome.failure_category)
         self._refusals.note(refusal, self._clock())
         return outcome
 
     def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
         """Write the outcomes. One that can't be written stays `sending`, until its report or the lease's end."""
         pending = [
-            Settlement(claim, outcome.state, outcome.request_id, outcome.error_code, outcome.error)
+            Settlement(
+                claim, outcome.state, outcome.request_id, outcome.error_code, outcome.error, outcome.failure_category
+            )
             for _, claim, outcome in sent
         ]
         for _ in range(_SETTLE_ROUNDS):
@@ -243,6 +249,7 @@ class Sender:
             request_id=outcome.request_id,
             reason=outcome.reason,
             error_code=outcome.error_code,
+            failure_category=outcome.failure_category,
         )
         if result.status is Status.UNKNOWN:
             return self._in_doubt(result)
@@ -307,7 +314,14 @@ def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
 
 def _refused(one: Sms, refusal: Refusal) -> Result:
     reason = f"{refusal.reason}; MSG91 is asked again within {REFUSED_FOR // timedelta(seconds=1)} s"
-    return Result(Status.HELD, one.origin.message_id, one.crqid, reason=reason, error_code=refusal.code)
+    return Result(
+        Status.HELD,
+        one.origin.message_id,
+        one.crqid,
+        reason=reason,
+        error_code=refusal.code,
+        failure_category=refusal.category,
+    )
 
 
 def _retry(one: Sms | Invalid, reason: str) -> Result:

@@ -32,6 +32,7 @@ class DeliveryStatus(StrEnum):
 
 
 FINAL: Final = frozenset(DeliveryStatus) - {DeliveryStatus.PENDING, DeliveryStatus.UNKNOWN}
+FAILING: Final = FINAL - {DeliveryStatus.DELIVERED}
 
 # A higher rank replaces a lower one, never the reverse: MSG91 tries other routes after a failure, so `failed` may be
 # followed by `delivered`, and a late `failed` must not hide it.

@@ -23,6 +23,9 @@ LONGEST_BAD_PHONE: Final = 32
 
 _SEND_STATES: Final = frozenset(["sending", "accepted", "rejected", "invalid", "held", "retryable", "unknown"])
 _STATUSES: Final = frozenset(["delivered", "failed", "ndnc", "rejected", "blocked", "pending", "unknown"])
+_OF_INDIA: Final = frozenset(["dlt_template", "dlt_entity", "dlt_header", "dlt_consent", "dnd"])
+_OF_PHONES: Final = frozenset(["blocked", "invalid_number", "unreachable", "expired", "rejected_by_operator"])
+_CATEGORIES: Final = _OF_INDIA | _OF_PHONES | {"duplicate", "balance", "account", "other"}
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 
@@ -79,6 +82,7 @@ REPORT: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("client_id", "inmsid", "country_code"), _is_text),
     **dict.fromkeys(("phone", "unmatched_phone"), _is_phone_or_its_text),
     "status": _is_in(_STATUSES),
+    "failure_category": _is_in(_CATEGORIES),
     "webhook_version": _is_in(frozenset({"v2", "v3", "v4", "new"})),
     **dict.fromkeys(("amount", "credits"), lambda value: isinstance(value, Decimal)),
     **dict.fromkeys(("reported_at", "received_at"), _is_instant),

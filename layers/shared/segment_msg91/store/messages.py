@@ -1,7 +1,8 @@
 """The messages table: one item for every SMS that an event asked for.
 
 Sending writes what `claim`, `settle` and `give_up` set here; reporting writes the `delivery_*` attributes, `apply`.
-The two sets are disjoint, so a report may overtake the answer to its send.
+The two sets are disjoint, so a report may overtake the answer to its send. Only `failure_category` is written by both:
+a claim removes it (no report can have come yet), a settlement sets it where no report has, a report sets or removes it.
 """
 
 import re
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import batched
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
+from segment_msg91.failures import Category
 from segment_msg91.statuses import FINAL, RANK, DeliveryStatus, SendState
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, Value, error_code, from_item, to_item
 from segment_msg91.times import instant
@@ -96,6 +98,7 @@ class Settlement:
     request_id: str | None = None
     error_code: str | None = None
     error: str | None = field(default=None, repr=False)
+    failure_category: Category | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Delivery:
     reported_at: str | None
     digest: str
     credits: Decimal | None = None
+    failure_category: Category | None = None
 
     @property
     def order(self) -> str:
@@ -212,7 +216,9 @@ class Messages:
         """
         is_conflict = False
         for _ in range(_ROUNDS):
-            is_written, before = self._write(self._delivery_of(crqid, phone, delivery, is_conflict=is_conflict))
+            is_written, before = self._write(
+                self._delivery_of(crqid, phone, delivery, is_conflict=is_conflict), "ALL_OLD"
+            )
             if is_written:
                 return Applied(crqid, before, is_conflict=is_conflict)
             if not before or ("crqid_shared" in before if phone is None else before.get("phone") != phone):
@@ -265,10 +271,12 @@ class Messages:
                 "#created_at = if_not_exists(#created_at, :now)",
                 "#expires_at = if_not_exists(#expires_at, :expires)",
             ),
-            remove_absent=("error", "error_code", "settled_at"),
+            remove_absent=("error", "error_code", "failure_category", "settled_at"),
         )
 
     def _settlement_of(self, settlement: Settlement, now: datetime) -> _Update:
+        # The claim has removed the category: if there is one now, a report has set it, and knows better.
+        category = "#failure_category = if_not_exists(#failure_category, :category)"
         return self._update(
             settlement.claim.crqid,
             {
@@ -279,7 +287,8 @@ class Messages:
                 "error": settlement.error,
             },
             "#claim_id = :own_claim",
-            {"own_claim": settlement.claim.claim_id},
+            {"own_claim": settlement.claim.claim_id, "category": settlement.failure_category},
+            also=[category] if settlement.failure_category else [],
             remove_absent=("error", "error_code"),
         )
 
@@ -303,6 +312,7 @@ class Messages:
                 "delivery_description": delivery.description,
                 "failure_reason": delivery.failure_reason,
                 "credits": delivery.credits,
+                "failure_category": delivery.failure_category,
                 "delivery_reported_at": delivery.reported_at,
                 "delivery_order": delivery.order,
                 "delivery_conflict": is_conflict or None,
@@ -310,7 +320,12 @@ class Messages:
             condition,
             values,
             remove_absent=(
-                *("delivery_code", "delivery_description", "failure_reason", "delivery_reported_at", "credits"),
+                "delivery_code",
+                "delivery_description",
+                "failure_reason",
+                "failure_category",
+                "credits",
+                "delivery_reported_at",
             ),
         )
 
@@ -348,10 +363,12 @@ class Messages:
             },
         )
 
-    def _write(self, update: _Update) -> tuple[bool, Attributes]:
-        """Make one update; return whether its condition held, and the item before it. Raises StoreUnavailableError."""
+    def _write(self, update: _Update, returning: Literal["NONE", "ALL_OLD"] = "NONE") -> tuple[bool, Attributes]:
+        """Make one update; return whether its condition held, and the item before it: always where it did not hold,
+        else with `returning`. Raises StoreUnavailableError.
+        """
         try:
-            response = self._client.update_item(**update.arguments, ReturnValues="ALL_OLD")
+            response = self._client.update_item(**update.arguments, ReturnValues=returning)
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 return False, from_item(error.response.get("Item", {}))  # type: ignore[arg-type]

@@ -1,0 +1,56 @@
+"""The builds that are compared: what `sam build` makes of this project, and the floor with the same layer."""
+
+import compileall
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from typing import Final
+
+from sandbox.template import PATH
+
+CACHE: Final = PATH.parent / ".cache" / "bench"
+FLOOR: Final = Path(__file__).resolve().parent / "floor"
+USUAL_WAY: Final = Path(__file__).resolve().parent / "usual_way"
+LAYER: Final = "SharedLayer"
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    plain: Path
+    """As `sam build` leaves it: without bytecode, which Lambda can't keep, because code and layers are read-only."""
+    compiled: Path
+    """As `make build` leaves it."""
+    plain_floor: Path
+    compiled_floor: Path
+
+
+def build() -> Builds:
+    shutil.rmtree(CACHE, ignore_errors=True)
+    plain = CACHE / "plain"
+    command = ["sam", "build", "--no-cached", "--build-dir", str(plain)]
+    built = subprocess.run(command, cwd=PATH.parent, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    if built.returncode:
+        raise RuntimeError(built.stderr)
+    floor = CACHE / "plain_floor"
+    shutil.copytree(FLOOR, floor)
+    shutil.copytree(plain / LAYER, floor / LAYER)
+    return Builds(plain, _compiled(plain), floor, _compiled(floor))
+
+
+def _compiled(plain: Path) -> Path:
+    compiled = plain.with_name(plain.name.replace("plain", "compiled"))
+    shutil.copytree(plain, compiled)
+    compileall.compile_dir(compiled, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    return compiled
+
+
+def sizes(layer: Path) -> dict[str, int]:
+    """The bytes of each package in the layer, with its metadata."""
+    found: dict[str, int] = {}
+    for path in (layer / "python").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            top = path.relative_to(layer / "python").parts[0].split("-")[0].removesuffix(".py")
+            found[top] = found.get(top, 0) + path.stat().st_size
+    return found

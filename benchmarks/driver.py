@@ -1,0 +1,83 @@
+"""Runs in a function's place, with its code, the layer and the runtime's packages alone; calls its handler, measures.
+
+`python driver.py`: a task as JSON on standard input, a reading as JSON on standard output (see `Bench.run`). Nothing of
+this project is imported here but the function itself.
+"""
+
+import http.client
+import importlib
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from typing import Any
+
+_BYTES_PER_LOG_EVENT = 26  # what CloudWatch Logs adds to each, in what it charges
+
+
+class Context:
+    """What handlers use of Lambda's context."""
+
+    function_name = "benchmark"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:ap-south-1:123456789012:function:benchmark"
+    aws_request_id = "00000000-0000-4000-8000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
+
+def main() -> None:
+    task = json.load(sys.stdin)
+    if task["core"] is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {task["core"]})
+    for cgroup in task["cgroups"]:
+        with open(cgroup, "w", encoding="ascii") as processes:  # noqa: PTH123  # no more imports than a function has
+            processes.write(str(os.getpid()))
+    results = os.dup(1)
+    log = tempfile.TemporaryFile()  # noqa: SIM115  # until the process ends
+    os.dup2(log.fileno(), 1)
+    handler = importlib.import_module("app").lambda_handler
+    context = Context()
+    for event in task["warm_up"]:
+        handler(event, context)
+    _ask(task["providers"], "/read")
+    sys.stdout.flush()
+    log.truncate(0)
+    walls, statuses = [], Counter[str]()
+    answer = {}
+    cpu = time.process_time()
+    for event in task["events"]:
+        began = time.perf_counter()
+        answer = handler(event, context)
+        walls.append(time.perf_counter() - began)
+        statuses[str(answer["statusCode"])] += 1
+    cpu = time.process_time() - cpu
+    sys.stdout.flush()
+    log.seek(0)
+    lines = log.read().splitlines()
+    reading = {
+        "log_bytes": sum(map(len, lines)) + _BYTES_PER_LOG_EVENT * len(lines),
+        "walls": walls,
+        "cpu": cpu,
+        "statuses": statuses,
+        "last_answer": json.loads(answer["body"]),
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "providers": _ask(task["providers"], "/read"),
+    }
+    os.write(results, json.dumps(reading).encode())
+
+
+def _ask(port: int, path: str) -> Any:  # noqa: ANN401  # JSON
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", path, b"{}")
+    try:
+        return json.load(connection.getresponse())
+    finally:
+        connection.close()
+
+
+main()

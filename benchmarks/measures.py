@@ -1,0 +1,301 @@
+"""What is measured, against what, and what it should come to."""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from benchmarks.building import USUAL_WAY, Builds
+from benchmarks.cold import cold_starts
+from benchmarks.measuring import INGEST, REPORTS, TYPICAL, Bench, Reading, Subject, WrongResultError
+from benchmarks.prices import Usage
+from benchmarks.throttling import MEGABYTES_PER_CORE, throttled
+from benchmarks.workloads import Event, reports_request, segment_request, track_events
+
+MEGABYTE: Final = 1_000_000
+_ROUNDS: Final = 5
+_COLD_ROUNDS: Final = 15
+_SINGLES: Final = 60
+_MEMORY: Final = (128, 256, 512, 1024, 1769)
+_TABLE_SIZES: Final = (100, 10_000, 1_000_000)
+_BATCH_SIZES: Final = (1, 10, 100, 1000, 4000)
+_ACCESS_LOG: Final = 330
+"""Bytes of a line of the API's access log, by its format in the template."""
+_PLATFORM_LOG: Final = 420
+"""Bytes of the lines START, END and REPORT, which the template turns off and the usual way leaves on."""
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    what: str
+    value: str
+    against: str
+    target: str
+    is_met: bool | None = None
+    """None: there is no target."""
+
+
+@dataclass(slots=True)
+class Measures:
+    bench: Bench
+    builds: Builds
+    say: Say
+    _numbers: Iterator[Event] = field(default_factory=track_events)
+
+    @property
+    def _ours(self) -> Subject:
+        return Subject("this bundle", self.builds.compiled)
+
+    @property
+    def _usual(self) -> Subject:
+        return Subject("the usual way", USUAL_WAY)
+
+    def cold_starts(self) -> Iterator[Result]:
+        self.bench.reset({})
+        first = self._events(1)
+        crqid = self.bench.run(self._ours, INGEST, [segment_request(first)]).last_answer["results"][0]["crqid"]
+        requests = {INGEST: segment_request(self._events(1)), REPORTS: reports_request([crqid], _number(first[0]))}
+        for function, request in requests.items():
+            builds = {
+                "compiled": self.builds.compiled,
+                "compiled floor": self.builds.compiled_floor,
+                "plain": self.builds.plain,
+                "plain floor": self.builds.plain_floor,
+            }
+            took = cold_starts(self.bench, function, builds, request, _COLD_ROUNDS)
+            for name, how in (("compiled", "make build"), ("plain", "sam build")):
+                ours, floor = took[name], took[f"{name} floor"]
+                ratio = statistics.median(ours) / statistics.median(floor)
+                yield self._told(
+                    f"cold start, {function}, {how}",
+                    f"{ratio:.2f} × the floor",
+                    f"{_ms(statistics.median(ours))} against {_ms(statistics.median(floor))}, medians of {len(ours)}",
+                    "≤ 1.15 ×",
+                    is_met=ratio <= 1.15,
+                )
+            plain, compiled = statistics.median(took["plain floor"]), statistics.median(took["compiled"])
+            yield self._told(
+                f"cold start, {function}, make build against a floor by sam build",
+                f"{compiled / plain:.2f} × the floor",
+                f"{_ms(compiled)} against {_ms(plain)}",
+                "below 1 if there is a clean way",
+                is_met=compiled < plain,
+            )
+
+    def single_events(self) -> Iterator[Result]:
+        self.bench.reset(TYPICAL)
+        new: dict[str, list[Reading]] = {"ours": [], "usual": []}
+        again: list[Reading] = []
+        for _ in range(_ROUNDS):
+            warm_up, events = self._requests(3), self._requests(_SINGLES)
+            new["ours"].append(_sent(self.bench.run(self._ours, INGEST, events, warm_up), _SINGLES))
+            again.append(_sent(self.bench.run(self._ours, INGEST, events, warm_up), 0))
+            new["usual"].append(
+                _sent(self.bench.run(self._usual, INGEST, self._requests(_SINGLES), self._requests(3)), _SINGLES)
+            )
+        ours, usual, repeated = _median(new["ours"]), _median(new["usual"]), _median(again)
+        yield self._told(
+            "warm single event",
+            f"{_ms(ours.overhead)} above its round trips",
+            f"{_ms(ours.wall)} in all; the usual way {_ms(usual.overhead)} above its own",
+            "≤ 5 ms",
+            is_met=ours.overhead <= 0.005,
+        )
+        trips, repeat = sum(ours.calls.values()) / _SINGLES, sum(repeated.calls.values()) / _SINGLES
+        yield self._told(
+            "round trips of an event, and of a duplicate",
+            f"{trips:g} and {repeat:g}",
+            f"the usual way {sum(usual.calls.values()) / _SINGLES:g}",
+            "3 and 1",
+            is_met=(trips, repeat) == (3, 1),
+        )
+        ratios = [one.cpu / other.cpu for one, other in zip(new["ours"], new["usual"], strict=True)]
+        ratio = statistics.median(ratios)
+        yield self._told(
+            "CPU per single event",
+            f"{ratio:.2f} × the usual way",
+            f"{_ms(ours.cpu / _SINGLES)} against {_ms(usual.cpu / _SINGLES)}; ratios of {min(ratios):.2f} to "
+            f"{max(ratios):.2f} in {_ROUNDS} rounds",
+            "≤ 0.6 ×",
+            is_met=ratio <= 0.6,
+        )
+
+    def batches(self) -> Iterator[Result]:
+        size = 1000
+        self.bench.reset(TYPICAL)
+        new, again, events = [], [], list[Event]()
+        for _ in range(3):
+            events = self._events(size)
+            new.append(_sent(self.bench.run(self._ours, INGEST, [segment_request(events)], self._requests(3)), size))
+            again.append(_sent(self.bench.run(self._ours, INGEST, [segment_request(events)], self._requests(3)), 0))
+        few = self._events(size // 10)  # all would take minutes
+        usual = _sent(self.bench.run(self._usual, INGEST, [segment_request(few)], self._requests(3)), len(few))
+        ours, repeated = _median(new), _median(again)
+        yield self._told(
+            f"batch of {size} new events",
+            f"{ours.wall:.2f} s, {ours.calls['MSG91']} MSG91 calls, {ours.dynamodb_calls} DynamoDB calls",
+            f"the usual way {10 * usual.wall:.0f} s, {10 * usual.calls['MSG91']} and "
+            f"{10 * usual.dynamodb_calls} calls (from a batch of {size // 10})",
+            "≤ 2 s, ≤ 25, ≤ 100",
+            is_met=ours.wall <= 2 and ours.calls["MSG91"] <= 25 and ours.dynamodb_calls <= 100,
+        )
+        yield self._told(
+            f"batch of {size} duplicates",
+            f"{repeated.wall:.2f} s, {repeated.calls.get('MSG91', 0)} MSG91 calls",
+            f"{repeated.wall / ours.wall:.2f} × the new ones'",
+            "≤ 1 s, 0",
+            is_met=repeated.wall <= 1 and "MSG91" not in repeated.calls,
+        )
+        yield from self._reports_of(events)
+        yield from self._largest_batch()
+
+    def _reports_of(self, events: Sequence[Event]) -> Iterator[Result]:
+        size = 500
+        ours, usual = [], []
+        for part in (events[:size], events[size:]):
+            request = self._reports(self._ours, part)
+            ours.append(self.bench.run(self._ours, REPORTS, [request]))
+            usual.append(self.bench.run(self._usual, REPORTS, [request]))
+            if ours[-1].last_answer["stored"] != size:
+                raise WrongResultError(f"{ours[-1].last_answer} for {size} reports")
+        yield self._told(
+            f"v2 body of {size} reports",
+            f"{max(one.wall for one in ours):.2f} s, {ours[0].dynamodb_calls} DynamoDB calls",
+            f"the usual way {max(one.wall for one in usual):.2f} s, {usual[0].dynamodb_calls} calls",
+            "≤ 2 s",
+            is_met=max(one.wall for one in ours) <= 2,
+        )
+
+    def _largest_batch(self) -> Iterator[Result]:
+        size = 4000
+        reading = _sent(self.bench.run(self._ours, INGEST, [segment_request(self._events(size))]), size)
+        limit = self.bench.memory(INGEST) / 2
+        yield self._told(
+            f"peak memory, batch of {size}",
+            f"{reading.peak_memory / MEGABYTE:.0f} MB",
+            f"{reading.wall:.1f} s",
+            f"≤ {limit:.0f} MB: half the function's",
+            is_met=reading.peak_memory / MEGABYTE <= limit,
+        )
+
+    def growth(self) -> Iterator[Result]:
+        """Of calls and processor time per event, as the table grows and as batches do."""
+        by_table = {}
+        for items in _TABLE_SIZES:
+            self.bench.reset({}, {"MessagesTable": items})
+            reading = _sent(self.bench.run(self._ours, INGEST, self._requests(_SINGLES), self._requests(3)), _SINGLES)
+            by_table[items] = reading
+        first, last = by_table[_TABLE_SIZES[0]], by_table[_TABLE_SIZES[-1]]
+        is_flat = sum(first.calls.values()) == sum(last.calls.values())
+        yield self._told(
+            f"growth of the table, {_TABLE_SIZES[0]} to {_TABLE_SIZES[-1]:,} items",
+            " → ".join(f"{sum(one.calls.values()) / _SINGLES:g}" for one in by_table.values()) + " calls per event",
+            " → ".join(_ms(one.cpu / _SINGLES) for one in by_table.values()) + " CPU",
+            "flat",
+            is_met=is_flat,
+        )
+        self.bench.reset(TYPICAL)
+        by_batch = {}
+        for size in _BATCH_SIZES:
+            request = segment_request(self._events(size))
+            by_batch[size] = _sent(self.bench.run(self._ours, INGEST, [request], self._requests(3)), size)
+        walls = [reading.wall / size for size, reading in by_batch.items()]
+        calls = [sum(reading.calls.values()) / size for size, reading in by_batch.items()]
+        yield self._told(
+            f"growth of batches, {_BATCH_SIZES[0]} to {_BATCH_SIZES[-1]}",
+            " → ".join(f"{one:.3g}" for one in calls) + " calls per event",
+            " → ".join(_ms(one) for one in walls) + " per event",
+            "falling",
+            is_met=calls == sorted(calls, reverse=True) and walls[-1] < walls[0],
+        )
+
+    def usages(self) -> Mapping[str, Usage]:
+        """What a message and its report use, single and in batches of a hundred, here and the usual way."""
+        self.bench.reset(TYPICAL)
+        return {
+            "single": self._usage(self._ours, 1),
+            "batches of 100": self._usage(self._ours, 100),
+            "the usual way, single": self._usage(self._usual, 1),
+        }
+
+    def memory_sweep(self) -> Iterator[tuple[int, float, float, bool]]:
+        """Yield memory in MB, seconds of a single event and of a batch of 1000, and whether a quota was in force."""
+        self.bench.reset(TYPICAL)
+        for megabytes in _MEMORY:
+            with throttled(megabytes) as group:
+                groups = [group] if group else []
+                single = self.bench.run(self._ours, INGEST, self._requests(20), self._requests(2), groups)
+                batch = self.bench.run(
+                    self._ours, INGEST, [segment_request(self._events(1000))], self._requests(2), groups
+                )
+            if group:
+                yield megabytes, statistics.fmean(single.walls), batch.wall, True
+            else:
+                share = min(1, megabytes / MEGABYTES_PER_CORE)
+                seconds = [(one.held + one.cpu / share) / len(one.walls) for one in (single, batch)]
+                yield megabytes, seconds[0], seconds[1], False
+
+    def _usage(self, subject: Subject, size: int) -> Usage:
+        """By as many messages as divide well, with a function of the template's memory."""
+        count = 40 if size == 1 else 10
+        events = self._events(count * size)
+        requests = [segment_request(events[first : first + size]) for first in range(0, len(events), size)]
+        memory = self.bench.memory(INGEST)
+        with throttled(memory) as group:
+            groups = [group] if group else []
+            sent = _sent(self.bench.run(subject, INGEST, requests, self._requests(2), groups), len(events))
+            reports = [self._reports(subject, events[first : first + size]) for first in range(0, len(events), size)]
+            warm_up = [self._reports(subject, self._events(1))]
+            reported = self.bench.run(subject, REPORTS, reports, warm_up, groups)
+        logs = sent.log_bytes + reported.log_bytes
+        if subject == self._usual:
+            logs += 2 * count * _PLATFORM_LOG
+        return Usage(
+            requests=2 / size,
+            lambda_seconds=(sum(sent.walls) + sum(reported.walls)) / len(events),
+            memory_gigabytes=memory / 1024,
+            units={
+                name: (sent.units.get(name, 0) + reported.units.get(name, 0)) / len(events)
+                for name in {*sent.units, *reported.units}
+            },
+            log_bytes=logs / len(events),
+            access_log_bytes=2 * _ACCESS_LOG / size,
+        )
+
+    def _reports(self, subject: Subject, events: Sequence[Event]) -> Event:
+        """A body that reports each event's message, which is sent if it was not."""
+        results = self.bench.run(subject, INGEST, [segment_request(events)]).last_answer["results"]
+        return reports_request([result["crqid"] for result in results], _number(events[0]))
+
+    def _events(self, count: int) -> list[Event]:
+        return list(islice(self._numbers, count))
+
+    def _requests(self, count: int) -> list[Event]:
+        return [segment_request([event]) for event in self._events(count)]
+
+    def _told(self, what: str, value: str, against: str, target: str, *, is_met: bool | None = None) -> Result:
+        self.say(f"{what}: {value} ({against}); target {target}: {'met' if is_met else 'not met'}")
+        return Result(what, value, against, target, is_met)
+
+
+def _number(event: Event) -> int:
+    """Of the event's phone, which reports_request counts on from."""
+    return int(event["properties"]["phone"].removeprefix("9198"))
+
+
+def _sent(reading: Reading, sms: int) -> Reading:
+    """Raises WrongResultError when another number of SMS went out."""
+    if reading.sms != sms or set(reading.statuses) != {"200"}:
+        raise WrongResultError(f"{reading.sms} SMS instead of {sms}, {reading.statuses}: {reading.last_answer}")
+    return reading
+
+
+def _median(readings: Sequence[Reading]) -> Reading:
+    return sorted(readings, key=lambda reading: reading.wall)[len(readings) // 2]
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms"

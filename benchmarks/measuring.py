@@ -1,0 +1,165 @@
+"""Runs a subject's handler in a process of its own against the providers, and reads what it took."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from benchmarks.providers import IDEMPOTENCY_TABLE
+from benchmarks.workloads import Event
+from sandbox.emulator import link_runtime
+from sandbox.template import PATH, REGION, Template
+
+INGEST: Final = "SegmentIngestFunction"
+REPORTS: Final = "DeliveryReportsFunction"
+CORE_OF_FUNCTIONS: Final = 0
+CORE_OF_PROVIDERS: Final = 1
+TYPICAL: Final = {"dynamodb": 0.005, "secretsmanager": 0.005, "msg91": 0.150}
+_HERE: Final = Path(__file__).resolve().parent
+
+
+class WrongResultError(Exception):
+    """A benchmark did not do what it was to measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    walls: Sequence[float]
+    """Seconds, for each event."""
+    cpu: float
+    """Seconds, for all."""
+    statuses: Mapping[str, int]
+    last_answer: Mapping[str, Any]
+    peak_memory: int
+    """Bytes, of the process."""
+    log_bytes: int
+    calls: Mapping[str, int]
+    held: float
+    """Seconds that all calls together were in the providers' hands."""
+    units: Mapping[str, float]
+    """DynamoDB's request units."""
+    sms: int
+
+    @property
+    def wall(self) -> float:
+        """Seconds for an event, in the median."""
+        return statistics.median(self.walls)
+
+    @property
+    def overhead(self) -> float:
+        """Seconds for an event in the median, beyond what its calls took, one after another, at the providers."""
+        return self.wall - self.held / len(self.walls)
+
+    @property
+    def dynamodb_calls(self) -> int:
+        return sum(count for name, count in self.calls.items() if name not in ("MSG91", "GetSecretValue"))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured: a folder with a folder of code for each function, run with the built layer."""
+
+    name: str
+    code: Path
+
+
+@dataclass(slots=True)
+class Bench:
+    """The providers, and what runs subjects against them."""
+
+    port: int
+    build: Path
+    runtime: Path
+    template: Template = field(default_factory=Template.load)
+
+    def reset(self, latency: Mapping[str, float], items: Mapping[str, int] | None = None) -> None:
+        """Empty the providers, and set their latencies; `items` puts so many others into tables beforehand."""
+        content = {"latency": latency, "items": items or {}}
+        httpx.post(f"{self.url}/reset", json=content, trust_env=False, timeout=120).raise_for_status()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def memory(self, function: str) -> int:
+        """The function's memory, in MB."""
+        return next(one.memory for one in self.template.functions() if one.name == function)
+
+    def environment(self, function: str) -> dict[str, str]:
+        """The function's variables as the template has them, and what leads it to the providers."""
+        return {
+            **self.template.environment(function, self.url),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "benchmark",
+            "AWS_SECRET_ACCESS_KEY": "benchmark",
+            "MSG91_BASE_URL": self.url,
+            "IDEMPOTENCY_TABLE": IDEMPOTENCY_TABLE,
+            "PYTHONDONTWRITEBYTECODE": "1",  # as in Lambda, where code and layer are read-only
+        }
+
+    def run(
+        self,
+        subject: Subject,
+        function: str,
+        events: Sequence[Event],
+        warm_up: Sequence[Event] = (),
+        cgroups: Sequence[Path] = (),
+    ) -> Reading:
+        """Call the handler for each event, one after another. Raises WrongResultError when it did not run."""
+        code = subject.code / function
+        path = (code, self.build / "SharedLayer" / "python", self.runtime)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(map(str, path)),
+            "AWS_LAMBDA_RUNTIME_API": "none",  # the functions build their clients at import, as in Lambda
+            **self.environment(function),
+        }
+        task = {
+            "core": CORE_OF_FUNCTIONS if (os.cpu_count() or 1) > 1 else None,
+            "cgroups": [str(cgroup / "cgroup.procs") for cgroup in cgroups],
+            "providers": self.port,
+            "warm_up": warm_up,
+            "events": events,
+        }
+        ran = subprocess.run(  # noqa: S603  # our own
+            [getattr(sys, "_base_executable", sys.executable), "-s", str(_HERE / "driver.py")],
+            input=json.dumps(task).encode(),
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        if ran.returncode:
+            raise WrongResultError(f"{subject.name}, {function}: {ran.stderr.decode()}")
+        return _reading(json.loads(ran.stdout))
+
+
+def _reading(told: dict[str, Any]) -> Reading:
+    providers = told.pop("providers")
+    return Reading(**told, **providers)
+
+
+@contextmanager
+def bench(build: Path) -> Iterator[Bench]:
+    """Start the providers."""
+    command = [sys.executable, "-m", "benchmarks.providers"]
+    with (
+        tempfile.TemporaryDirectory(prefix="segment-msg91-") as directory,
+        subprocess.Popen(command, cwd=PATH.parent, stdout=subprocess.PIPE, text=True) as providers,  # noqa: S603
+    ):
+        try:
+            if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+                os.sched_setaffinity(providers.pid, {CORE_OF_PROVIDERS})
+            port = int(providers.stdout.readline() if providers.stdout else "")
+            yield Bench(port, build, link_runtime(Path(directory) / "runtime"))
+        finally:
+            providers.terminate()

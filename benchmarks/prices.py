@@ -1,0 +1,65 @@
+"""What AWS charges, and what a message therefore costs.
+
+List prices in USD, without free tiers, as AWS published them in 2025. Look yours up before you budget.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+MILLION: Final = 1_000_000
+_GIGABYTE: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    region: str
+    http_api_request: float
+    lambda_request: float
+    lambda_gb_second: float
+    """arm64."""
+    write_unit: float
+    read_unit: float
+    log_gigabyte: float
+    """CloudWatch Logs, standard class, ingested."""
+    access_log_gigabyte: float
+    """CloudWatch Logs, infrequent access, ingested."""
+
+
+US_EAST: Final = Prices("us-east-1", 1.00e-6, 0.20e-6, 13.3334e-6, 0.625e-6, 0.125e-6, 0.50, 0.25)
+MUMBAI: Final = Prices("ap-south-1", 1.05e-6, 0.20e-6, 13.3334e-6, 0.7125e-6, 0.1425e-6, 0.67, 0.335)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one message with its report used, on average."""
+
+    requests: float
+    """Of API Gateway and of Lambda: one and the same."""
+    lambda_seconds: float
+    memory_gigabytes: float
+    units: Mapping[str, float]
+    """DynamoDB's request units, by what they are charged for, `reads` among them."""
+    log_bytes: float
+    access_log_bytes: float
+
+
+def costs(usage: Usage, prices: Prices) -> Iterator[tuple[str, float, float]]:
+    """Yield what is paid for, how much of it a million messages use, and what that costs."""
+    yield "HTTP API requests, millions", usage.requests, MILLION * usage.requests * prices.http_api_request
+    yield "Lambda requests, millions", usage.requests, MILLION * usage.requests * prices.lambda_request
+    gb_seconds = MILLION * usage.lambda_seconds * usage.memory_gigabytes
+    yield "Lambda GB-seconds, thousands", gb_seconds / 1000, gb_seconds * prices.lambda_gb_second
+    for name, units in sorted(usage.units.items()):
+        price = prices.read_unit if name == "reads" else prices.write_unit
+        yield f"DynamoDB {name}, million units", units, MILLION * units * price
+    for name, size, price in (
+        ("the functions'", usage.log_bytes, prices.log_gigabyte),
+        ("the API's", usage.access_log_bytes, prices.access_log_gigabyte),
+    ):
+        gigabytes = MILLION * size / _GIGABYTE
+        yield f"Logs, {name}, GB", gigabytes, gigabytes * price
+
+
+def total(usage: Usage, prices: Prices) -> float:
+    return sum(cost for _, _, cost in costs(usage, prices))

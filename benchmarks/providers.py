@@ -1,0 +1,137 @@
+"""DynamoDB, Secrets Manager and MSG91 at fixed latencies: `python -m benchmarks.providers` prints its port.
+
+A process of its own, so that what is measured is the function. It keeps, since it was last asked, the calls by name,
+how long they were in hand, DynamoDB's request units, and the number of SMS.
+"""
+
+import asyncio
+import json
+import re
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from benchmarks.dynamodb import DynamoDb, Table
+from sandbox.aws import SECRET
+from sandbox.template import Template
+
+IDEMPOTENCY_TABLE: Final = "IdempotencyTable"
+"""What Powertools' idempotency needs, in the usual way."""
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TARGET: Final = re.compile(rb"\r\nx-amz-target: *(\w+)\.(\w+)", re.IGNORECASE)
+_HEAD: Final = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Providers:
+    latency: Mapping[str, float] = field(default_factory=dict)
+    """Seconds, by provider: `dynamodb`, `secretsmanager`, `msg91`."""
+    dynamodb: DynamoDb = field(default_factory=lambda: DynamoDb(tables()))
+    calls: Counter[str] = field(default_factory=Counter)
+    held: float = 0.0
+    """Seconds that all calls together were in hand, from their last byte in to their first byte out."""
+    sms: int = 0
+
+    def answer(self, head: bytes, body: bytes) -> tuple[str, int, bytes]:
+        """Return the provider, the HTTP status and the body."""
+        target = _TARGET.search(head)
+        if target and target[1] == b"secretsmanager":
+            self.calls["GetSecretValue"] += 1
+            secret = {"ARN": "arn", "Name": "secret", "VersionId": "1", "SecretString": json.dumps(SECRET)}
+            return "secretsmanager", 200, json.dumps(secret).encode()
+        if target:
+            operation = target[2].decode()
+            self.calls[operation] += 1
+            status, answer = self.dynamodb.answer(operation, json.loads(body))
+            return "dynamodb", status, json.dumps(answer).encode()
+        self.calls["MSG91"] += 1
+        asked = json.loads(body)
+        self.sms += sum(len(sms["to"]) for sms in asked["sms"]) if "sms" in asked else len(asked["recipients"])
+        return "msg91", 200, json.dumps({"type": "success", "message": uuid.uuid4().hex[:24]}).encode()
+
+    def control(self, path: str, body: bytes) -> dict[str, Any]:
+        """`/reset` with latencies and a number of items per table to begin with; `/read` what happened since."""
+        if path == "/reset":
+            wanted = json.loads(body)
+            self.__init__(latency=wanted.get("latency", {}))  # type: ignore[misc]  # everything as new
+            for name, count in wanted.get("items", {}).items():
+                self.dynamodb.tables[name].items.update(((str(number),), {}) for number in range(count))
+            return {}
+        told = {"calls": self.calls, "held": self.held, "sms": self.sms, "units": self.dynamodb.units}
+        self.calls, self.held, self.sms, self.dynamodb.units = Counter(), 0.0, 0, Counter()
+        return told
+
+
+class Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection, kept alive."""
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # TCP's
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, rest = self._received.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        length = _LENGTH.search(head)
+        size = int(length[1]) if length else 0
+        if len(rest) < size:
+            return
+        self._received = rest[size:]
+        self._answer(head, rest[:size])
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        path = urlsplit(head.split(b" ", 2)[1].decode()).path
+        if path in ("/reset", "/read"):
+            self._write(200, json.dumps(self._providers.control(path, body)).encode())
+            return
+        provider, status, answer = self._providers.answer(head, body)
+
+        def finish() -> None:
+            self._providers.held += loop.time() - began
+            self._write(status, answer)
+
+        if latency := self._providers.latency.get(provider):
+            loop.call_at(began + latency, finish)
+        else:
+            finish()
+
+    def _write(self, status: int, body: bytes) -> None:
+        self._transport.write(_HEAD % (status, b"application/json", len(body)) + body)
+
+
+def tables() -> list[Table]:
+    """The template's, empty, and the usual way's."""
+    return [
+        *(_table(table.name, table.definition) for table in Template.load().tables()),
+        Table(IDEMPOTENCY_TABLE, ["id"], {}),
+    ]
+
+
+def _table(name: str, definition: Mapping[str, Any]) -> Table:
+    indexes = {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in definition.get("GlobalSecondaryIndexes", [])
+    }
+    return Table(name, [key["AttributeName"] for key in definition["KeySchema"]], indexes)
+
+
+async def serve() -> None:
+    providers = Providers()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(providers), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # whoever started this waits for it
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
