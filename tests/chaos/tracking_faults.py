@@ -26,7 +26,7 @@ class TrackingFaults:
         }
         self._rate = rate
         self._random = dice(seed, "tracking")
-        self._deck = Deck(Counter(self._faults), self._random)
+        self._deck = Deck(Counter(list(self._faults)), self._random)
         self._tally = tally
 
     @property
