@@ -21,6 +21,12 @@ CALL_SECONDS: Final = 2 * CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 # Lambda freezes a function between events, and a connection may die meanwhile without our hearing of it. What is
 # written into a dead one has an unknown outcome, and is never sent again; a new one costs two round trips.
 _IDLE_SECONDS: Final = 1.0
+_TIMEOUTS: Final = {
+    "timeout": httpx.Timeout(
+        READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS
+    ).as_dict()
+}
+_HEADERS: Final = {"accept": "application/json", "user-agent": "segment-msg91"}
 _LONGEST_ERROR: Final = 500
 _LONGEST_CODE: Final = 32
 _BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # longer ones may be numbers of phones
@@ -74,16 +80,16 @@ class Outcome:
 
 
 class Msg91:
-    """MSG91's API. One client, whose connections are reused; safe to call from several threads."""
+    """MSG91's API. Connections are reused; safe to call from several threads."""
 
     def __init__(
         self, base_url: str, transport: httpx.BaseTransport | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._base_url = base_url
-        self._transport = transport
         self._clock = clock
-        self._tls = httpx.create_ssl_context(trust_env=False)  # reading the certificates is most of a client's cost
-        self._client = self._new_client()
+        self._tls = httpx.create_ssl_context(trust_env=False)  # reading the certificates is most of its cost
+        self._given = transport
+        self._transport = transport or self._new_transport()
         self._used_at = clock()
 
     def wake(self) -> None:
@@ -93,7 +99,7 @@ class Msg91:
         """
         if self._clock() - self._used_at > _IDLE_SECONDS:
             self.close()
-            self._client = self._new_client()
+            self._transport = self._given or self._new_transport()
 
     def send(self, group: Sequence[Sms], authkey: str) -> Outcome:
         """Send messages in one request. Never raises: what can't be known is the outcome `unknown`."""
@@ -104,17 +110,12 @@ class Msg91:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._transport.close()
 
-    def _new_client(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self._base_url,
-            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(keepalive_expiry=_IDLE_SECONDS),
-            headers={"accept": "application/json", "user-agent": "segment-msg91"},
-            trust_env=False,  # no proxy and no .netrc of the environment's comes between
-            verify=self._tls,
-            transport=self._transport,
+    def _new_transport(self) -> httpx.HTTPTransport:
+        """A transport and no client: cookies, redirects, proxies and .netrc have no part in this, and take time."""
+        return httpx.HTTPTransport(
+            verify=self._tls, trust_env=False, limits=httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
         )
 
     def _send(self, group: Sequence[Sms], authkey: str) -> Outcome:
@@ -122,18 +123,23 @@ class Msg91:
             return Outcome(SendState.HELD, error="msg91_authkey is missing in the secret; add it there")
         path, body = request_of(group)
         try:
-            request = self._client.build_request("POST", path, headers={"authkey": authkey}, json=body)
+            headers = {**_HEADERS, "authkey": authkey}
+            request = httpx.Request("POST", self._base_url + path, headers=headers, json=body, extensions=_TIMEOUTS)
         except (ValueError, TypeError):
             return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
         try:
-            response = self._client.send(request)
+            response = self._transport.handle_request(request)
+            try:
+                content = response.read()
+            finally:
+                response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return Outcome(SendState.RETRYABLE, error=f"MSG91 could not be reached ({type(error).__name__})")
         except httpx.LocalProtocolError:
             return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
         except (httpx.HTTPError, httpx.StreamError) as error:
             return Outcome(SendState.UNKNOWN, error=f"MSG91 gave no readable answer ({type(error).__name__})")
-        return outcome_of(response.status_code, response.content)
+        return outcome_of(response.status_code, content)
 
 
 def outcome_of(status: int, content: bytes) -> Outcome:
