@@ -61,3 +61,10 @@ def test_segment_hears_what_becomes_of_each_sms(stack: Stack) -> None:
     assert {one["userId"]: one["context"]["traits"]["phone"][-2:] for one in stack.tracking.received()} == {
         suffix: suffix for suffix, names in TOLD.items() if names
     }
+    categories = {one["userId"]: one["properties"].get("failure_category") for one in stack.tracking.events().values()}
+    assert {suffix: categories[suffix] for suffix in ("01", "02", "03", "22")} == {
+        "01": None,
+        "02": "dlt_template",
+        "03": "dnd",
+        "22": "dlt_header",
+    }
