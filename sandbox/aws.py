@@ -28,6 +28,7 @@ SECRET = {
     "segment_shared_secret": "sandbox-shared-secret",
     "segment_token": "sandbox-segment-token",
     "report_token": "sandbox-report-token",
+    "console_token": "sandbox-console-token",
 }
 """Made up; the events in events/ carry its tokens."""
 

@@ -87,18 +87,24 @@ class UnknownParameterError(Exception):
 
 
 class Template:
-    """template.yaml with its parameters filled in; every resource's local name is its logical id."""
+    """template.yaml with its parameters filled in, and without what they leave out.
+
+    Every resource's local name is its logical id.
+    """
 
     def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> None:
         declared = document.get("Parameters", {})
         if unknown := set(parameters or {}) - set(declared):
             raise UnknownParameterError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
-        self._resources: Mapping[str, Any] = document["Resources"]
+        values = {name: str(parameter["Default"]) for name, parameter in declared.items()} | dict(parameters or {})
+        conditions = {name: _holds(condition, values) for name, condition in document.get("Conditions", {}).items()}
+        self._resources: Mapping[str, Any] = {
+            name: resource
+            for name, resource in document["Resources"].items()
+            if "Condition" not in resource or conditions[resource["Condition"]]
+        }
         self._globals: Mapping[str, Any] = document.get("Globals", {}).get("Function", {})
-        self._references = {name: name for name in self._resources}
-        self._references |= {"AWS::StackName": STACK_NAME}
-        self._references |= {name: str(parameter["Default"]) for name, parameter in declared.items()}
-        self._references |= parameters or {}
+        self._references = {name: name for name in self._resources} | {"AWS::StackName": STACK_NAME} | values
 
     @classmethod
     def load(cls, path: Path = PATH, parameters: Mapping[str, str] | None = None) -> "Template":
@@ -170,6 +176,14 @@ def queue_arn(name: str) -> str:
 
 def queue_url(base_url: str, name: str) -> str:
     return f"{base_url}/{ACCOUNT}/{name}"
+
+
+def _holds(condition: Mapping[str, Any], values: Mapping[str, str]) -> bool:
+    match condition:
+        case {"Fn::Equals": [{"Ref": str(name)}, str(value)]}:
+            return values[name] == value
+        case _:
+            raise NotImplementedError(f"a condition of another form: {condition}")
 
 
 def _variables(properties: Mapping[str, Any]) -> dict[str, Any]:

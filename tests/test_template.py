@@ -1,5 +1,6 @@
 """The template keeps the promises that code alone can't."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ import yaml
 from sandbox.template import Template
 from segment_msg91.msg91 import CALL_SECONDS, READ_TIMEOUT_SECONDS
 from segment_msg91.sending import LEASE
+from segment_msg91.settings import ConsoleSettings, IngestSettings, ReportSettings
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = (ROOT / "layers/shared/segment_msg91/settings.py").read_text()
@@ -42,6 +44,7 @@ def _statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ("HttpApi", "AWS::Serverless::HttpApi"),
         ("SegmentIngestFunction", "AWS::Serverless::Function"),
         ("DeliveryReportsFunction", "AWS::Serverless::Function"),
+        ("ConsoleFunction", "AWS::Serverless::Function"),
         ("SharedLayer", "AWS::Serverless::LayerVersion"),
         ("MessagesTable", "AWS::DynamoDB::Table"),
         ("ReportsTable", "AWS::DynamoDB::Table"),
@@ -90,15 +93,15 @@ def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str)
 
 
 def test_each_function_gets_the_variables_that_its_settings_read() -> None:
-    ingest, reports = SETTINGS.split("class ReportSettings")
-    read = {
-        "SegmentIngestFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', ingest)),
-        "DeliveryReportsFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', reports)) - {"AWS_LAMBDA_RUNTIME_API"},
-    }
-    template = Template.load()
-    for function, names in read.items():
+    template = Template.load(parameters={"Console": "on"})
+    for function, settings in (
+        ("SegmentIngestFunction", IngestSettings),
+        ("DeliveryReportsFunction", ReportSettings),
+        ("ConsoleFunction", ConsoleSettings),
+    ):
+        read = set(re.findall(r'"([A-Z0-9_]{5,})"', inspect.getsource(settings)))
         given = set(template.environment(function, "http://127.0.0.1"))
-        assert {name for name in given if not name.startswith("POWERTOOLS_")} == names
+        assert {name for name in given if not name.startswith("POWERTOOLS_")} == read
 
 
 def test_every_setting_of_a_customers_is_a_parameter_in_pascal_case(template: dict[str, Any]) -> None:

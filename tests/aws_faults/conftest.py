@@ -1,4 +1,4 @@
-"""Both functions on boto3 and the embedded AWS over HTTP, a fake MSG91 with its ledger, and the passing of time."""
+"""The functions on boto3 and the embedded AWS over HTTP, a fake MSG91 with its ledger, and the passing of time."""
 
 import json
 from collections import Counter
@@ -13,8 +13,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from functions.console import app as console
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
+from sandbox.api_gateway import find
 from sandbox.aws import Aws, running_aws
 from sandbox.event_source import EventSource
 from sandbox.lambda_runtime import Event, InThisProcess, Invoker
@@ -25,8 +27,12 @@ from tests.aws_faults.faults import READ_TIMEOUT
 if TYPE_CHECKING:
     from tests.conftest import FakeMsg91
 
-TEMPLATE: Final = Template.load()
-_APPS: Final = {"SegmentIngestFunction": segment_ingest, "DeliveryReportsFunction": delivery_reports}
+TEMPLATE: Final = Template.load(parameters={"Console": "on"})
+_APPS: Final = {
+    "SegmentIngestFunction": segment_ingest,
+    "DeliveryReportsFunction": delivery_reports,
+    "ConsoleFunction": console,
+}
 _LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 
 
@@ -55,6 +61,15 @@ class World:
 
     def report(self, body: object) -> Reply:
         return self._post("DeliveryReportsFunction", "report_v3.json", body)
+
+    def ask(self, path: str, **query: str) -> Reply:
+        """Ask the console."""
+        match = find(TEMPLATE.routes(), "GET", path)
+        assert match, path
+        asked = {"routeKey": match.route.key, "pathParameters": match.path_parameters, "queryStringParameters": query}
+        event: Event = json.loads((PATH.parent / "events" / "console.json").read_text(encoding="utf-8"))
+        answer: Any = self.functions["ConsoleFunction"](event | asked)
+        return Reply(answer["statusCode"], json.loads(answer["body"]))
 
     def redrive(self) -> int:
         """Let Lambda poll the redrive queue once; return how many bodies the function was given."""

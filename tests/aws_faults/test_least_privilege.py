@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 type Permission = tuple[str, str]
 """An IAM action and the name of its resource."""
 
-FUNCTIONS: Final = ("SegmentIngestFunction", "DeliveryReportsFunction")
+FUNCTIONS: Final = ("SegmentIngestFunction", "DeliveryReportsFunction", "ConsoleFunction")
 # DynamoDB asks for the permission of each write in a transaction, not for one of the transaction's.
 ACTION_OF_WRITE: Final = {"Update": "UpdateItem", "Put": "PutItem", "Delete": "DeleteItem"}
 V3: Final = {"date": "2026-01-02 08:34:10", "number": "919800000001", "status": "1", "desc": "DELIVERED"}
@@ -72,12 +72,13 @@ def _name(resource: str) -> str:
 
 @pytest.fixture
 def recorder(world: "World", track: "Track") -> Recorder:
-    """After every path of both functions on which AWS is called."""
+    """After every path of the functions on which AWS is called."""
     recorder = Recorder(plan={})
     world.aws.interceptor = recorder
     try:
         _send(world, track, recorder)
         _report(world, recorder)
+        _ask(world)
     finally:
         world.aws.interceptor = None
     return recorder
@@ -116,6 +117,15 @@ def _report(world: "World", recorder: Recorder) -> None:
     world.report(by_request_id)
     recorder.plan = {}
     world.redrive()
+
+
+def _ask(world: "World") -> None:
+    crqid = next(one["crqid"] for one in world.aws.items("MessagesTable") if "request_id" in one)
+    for name in ("phone", "message_id", "user_id", "request_id"):
+        assert world.ask("/console/messages", **{name: "919800000001"}).status == 200
+    assert world.ask("/console/messages").status == 200
+    assert world.ask(f"/console/messages/{crqid}").status == 200
+    assert world.ask(f"/console/messages/{crqid}/phone").status == 200
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

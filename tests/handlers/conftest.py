@@ -1,4 +1,4 @@
-"""Both functions as Lambda calls them, on moto and a fake MSG91; and what they print."""
+"""The functions as Lambda calls them, on moto and a fake MSG91; and what they print."""
 
 import base64
 import json
@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import boto3
 import pytest
 
+from functions.console import app as console
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
-from sandbox.template import PATH
+from sandbox.api_gateway import find
+from sandbox.aws import SECRET
+from sandbox.template import PATH, Template
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,6 +27,7 @@ type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 type Event = dict[str, Any]
 
 EVENTS: Final = PATH.parent / "events"
+ROUTES: Final = Template.load(parameters={"Console": "on"}).routes()
 BEARER: Final = {"authorization": "Bearer sandbox-segment-token"}
 
 
@@ -55,7 +59,7 @@ class Endpoint:
 
     def __init__(self, handler: Handler, sample: str, **standard: Any) -> None:  # noqa: ANN401 - members of an event
         self._handler = handler
-        self._sample: Event = json.loads((EVENTS / sample).read_text(encoding="utf-8")) | standard
+        self.sample: Event = json.loads((EVENTS / sample).read_text(encoding="utf-8")) | standard
 
     def invoke(self, event: Event) -> dict[str, Any]:
         """Call the handler; its event and its answer travel as JSON."""
@@ -76,7 +80,7 @@ class Endpoint:
     ) -> Answer:
         """Post a body: bytes in base64 as API Gateway hands binary over, text as it is, anything else as JSON."""
         text = body if isinstance(body, str) else json.dumps(body) if not isinstance(body, bytes) else None
-        event = self._sample | {
+        event = self.sample | {
             "body": base64.b64encode(cast("bytes", body)).decode() if text is None else text,
             "isBase64Encoded": text is None,
         }
@@ -87,6 +91,41 @@ class Endpoint:
         if in_path is not None:
             event["pathParameters"] = {"token": in_path}
         return self.call(event)
+
+
+class Ask:
+    """The console behind API Gateway. Asks as somebody with the token, unless another is given."""
+
+    def __init__(self) -> None:
+        self._endpoint = Endpoint(console.lambda_handler, "console.json")
+        self.sample = self._endpoint.sample
+
+    def __call__(self, path: str, token: str | None = SECRET["console_token"], **query: str) -> "PlainAnswer":
+        match = find(ROUTES, "GET", path)
+        assert match, path
+        basic = base64.b64encode(f"support:{token}".encode()).decode()
+        return self.invoke(
+            self.sample
+            | {"routeKey": match.route.key, "rawPath": path, "pathParameters": match.path_parameters}
+            | {"queryStringParameters": query, "headers": {} if token is None else {"authorization": f"Basic {basic}"}}
+        )
+
+    def invoke(self, event: Event) -> "PlainAnswer":
+        answer = self._endpoint.invoke(event)
+        return PlainAnswer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAnswer:
+    """An answer that may be a page."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self.text))
 
 
 class Output:
@@ -113,8 +152,9 @@ class Output:
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Output:
-    # The logger keeps the standard output of its import, which pytest has replaced since.
-    monkeypatch.setattr(segment_ingest.logger.registered_handler, "stream", _StandardOutput())
+    # The loggers keep the standard output of their import, which pytest has replaced since.
+    for app in (segment_ingest, delivery_reports, console):
+        monkeypatch.setattr(app.logger.registered_handler, "stream", _StandardOutput())
     return Output(capsys)
 
 
@@ -152,3 +192,13 @@ def report(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one
     delivery_reports.wiring.cache_clear()
     yield Endpoint(delivery_reports.lambda_handler, "report_v3.json")
     delivery_reports.wiring.cache_clear()
+
+
+@pytest.fixture
+def ask(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one_session: None) -> Iterator[Ask]:
+    """GET /console and what is below it; and what is sent from now on is searchable."""
+    monkeypatch.setenv("CONSOLE", "on")
+    monkeypatch.setattr(console, "dynamodb_client", lambda: dynamodb)
+    console.wiring.cache_clear()
+    yield Ask()
+    console.wiring.cache_clear()
