@@ -33,7 +33,7 @@ def _listed(cell: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def parameters() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1].split("\nGlobals:\n")[0]
+    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1].split("\nConditions:\n")[0]
     loaded: dict[str, Any] = yaml.safe_load(text)
     return loaded
 
