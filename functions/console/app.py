@@ -128,9 +128,9 @@ def page(status: int) -> Answer:
             "content-type": "text/html; charset=utf-8",
             "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         },
-        "body": html.replace("/* console.css */", style)
-        .replace("/* console.js */", script)
-        .replace('data-access="granted"', f'data-access="{access}"'),
+        "body": html.replace('data-access="granted"', f'data-access="{access}"')
+        .replace("/* console.css */", style)
+        .replace("/* console.js */", script),
     }
 
 

@@ -153,7 +153,7 @@ function showMessage(message) {
   const told = {
     ...message,
     phone: revealed ?? message.phone,
-    category: message.category?.replaceAll("_", " "),
+    category: message.category?.replaceAll("_", " ").replace(/^(dlt|dnd)/, (name) => name.toUpperCase()),
     permanence: message.is_permanent ? "It would fail again the same way." : "It may get through another time.",
     attempts: message.attempts > 1 ? message.attempts : null,
   };

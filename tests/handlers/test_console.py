@@ -231,8 +231,9 @@ def test_who_is_refused_is_asked_for_basic_and_sees_the_page_without_anything_in
     assert ask("/console/messages", None).body["message"].startswith("Unauthorized: sign in")
 
 
-def test_the_page_runs_its_own_script_and_style_and_nothing_else(ask: "Ask") -> None:
-    answer = ask("/console")
+@pytest.mark.parametrize("token", ["sandbox-console-token", None])
+def test_the_page_runs_its_own_script_and_style_and_nothing_else(ask: "Ask", token: str | None) -> None:
+    answer = ask("/console", token)
     policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
     assert policy["script-src"] == _hash_of("script", answer.text)
     assert policy["style-src"] == _hash_of("style", answer.text)
