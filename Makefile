@@ -56,6 +56,10 @@ build: $(READY) ## sam build (ARCH=arm64 or x86_64)
 requirements: $(READY) ## Lock the newest packages, and export what the layer ships
 	@sh scripts/requirements.sh upgrade > layers/shared/requirements.txt
 
+.PHONY: forget
+forget: $(READY) ## Count what is stored about a phone number, or delete it (STACK=, SCAN=1, DELETE=1)
+	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete)
+
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf .venv .uv .aws-sam .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -182,6 +182,8 @@ def _holds(condition: Mapping[str, Any], values: Mapping[str, str]) -> bool:
     match condition:
         case {"Fn::Equals": [{"Ref": str(name)}, str(value)]}:
             return values[name] == value
+        case {"Fn::Not": [negated]}:
+            return not _holds(negated, values)
         case _:
             raise NotImplementedError(f"a condition of another form: {condition}")
 

@@ -115,6 +115,15 @@ def test_every_parameter_explains_itself_and_refuses_nonsense(template: dict[str
         assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), name
 
 
+def test_the_console_and_all_that_is_its_own_are_there_only_when_it_is_on(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["Console"]["Default"] == "off"
+    assert template["Conditions"]["HasConsole"] == ["Console", "on"]
+    own = [*template["Resources"].items(), *template["Outputs"].items()]
+    assert {name for name, one in own if one.get("Condition") == "HasConsole"} == {
+        name for name, _ in own if name.startswith("Console")
+    }
+
+
 def test_no_log_line_of_the_api_can_carry_the_report_token(template: dict[str, Any]) -> None:
     log_format = template["Resources"]["HttpApi"]["Properties"]["AccessLogSettings"]["Format"]
     assert "routeKey" in log_format

@@ -35,6 +35,16 @@ def test_what_a_condition_leaves_out_is_not_there(template: Template) -> None:
     ]
 
 
+def test_a_condition_may_be_the_opposite_of_one() -> None:
+    document = {
+        "Parameters": {"Topic": {"Default": ""}},
+        "Conditions": {"HasTopic": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Topic"}, ""]}]}},
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Condition": "HasTopic", "Properties": {}}},
+    }
+    assert Template(document).queues() == []
+    assert [queue.name for queue in Template(document, {"Topic": "arn"}).queues()] == ["Queue"]
+
+
 def test_a_condition_of_another_form_is_not_guessed() -> None:
     with pytest.raises(NotImplementedError, match="Fn::And"):
         Template({"Conditions": {"Both": {"Fn::And": []}}, "Resources": {}})

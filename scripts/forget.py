@@ -1,0 +1,176 @@
+"""Delete what the two tables hold about one person: the messages to a phone number, and their delivery reports.
+
+Asks for the number instead of taking it as an argument, which the shell and other users of the machine would see, and
+prints no more of it than its last two digits. Without --delete it only counts. docs/operations.md says what else to do.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+
+from segment_msg91.fields import phone_digits
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Item = dict[str, Any]  # in DynamoDB's wire form
+
+_SHOWN_DIGITS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The names of a stack's tables."""
+
+    messages: str
+    reports: str
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, str]) -> "Tables":
+        """Take them from a stack's outputs."""
+        return cls(outputs["MessagesTableName"], outputs["ReportsTableName"])
+
+
+@dataclass(slots=True)
+class Found:
+    """The keys of all that is about a number, each once."""
+
+    messages: dict[str, Item] = field(default_factory=dict)
+    reports: dict[tuple[str, str], Item] = field(default_factory=dict)
+    astray: int = 0  # messages with a report that no index leads to
+
+    def add(self, report: Mapping[str, Any]) -> None:
+        """Note a report."""
+        group, report_id = report["report_group"], report["report_id"]
+        self.reports[group["S"], report_id["S"]] = {"report_group": group, "report_id": report_id}
+
+
+class Person:
+    """What the tables hold about the person with a phone number."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", tables: Tables, phone: str) -> None:
+        self._dynamodb = dynamodb
+        self._tables = tables
+        # As messages and reports have it; and as it was typed, which is how an invalid event's stands there.
+        self._phones = dict.fromkeys((phone_digits(phone) or phone, phone))
+
+    def find(self, *, scan: bool = False) -> Found:
+        """Find messages and reports by the indexes.
+
+        A message's reports are filed under MSG91's request id, else under the message's key. One case remains that no
+        index leads to: a report under a request id that never reached us, because the answer to the send was lost.
+        `scan` reads the whole reports table for those.
+        """
+        found = Found()
+        for phone in self._phones:
+            for message in self._messages(phone):
+                self._find_reports_of(message, phone, found)
+            for report in self._query(self._tables.reports, "unmatched_phone", phone, "unmatched_by_phone"):
+                found.add(report)
+            if scan:
+                for report in self._scan_reports(phone):
+                    found.add(report)
+        return replace(found, astray=0) if scan else found
+
+    def delete(self, found: Found) -> None:
+        """Delete reports first: the messages lead to them, so that a second run finds what a broken-off one left."""
+        for key in found.reports.values():
+            self._dynamodb.delete_item(TableName=self._tables.reports, Key=key)
+        for key in found.messages.values():
+            self._dynamodb.delete_item(TableName=self._tables.messages, Key=key)
+
+    def _messages(self, phone: str) -> Iterator[Item]:
+        for indexed in self._query(self._tables.messages, "phone", phone, "by_phone"):
+            key = {"crqid": indexed["crqid"]}
+            response = self._dynamodb.get_item(TableName=self._tables.messages, Key=key, ConsistentRead=True)
+            yield response.get("Item", key)
+
+    def _find_reports_of(self, message: Item, phone: str, found: Found) -> None:
+        crqid = message["crqid"]["S"]
+        found.messages[crqid] = {"crqid": message["crqid"]}
+        groups = {message[name]["S"] for name in ("crqid", "request_id") if name in message}
+        reports = [report for group in groups for report in self._query(self._tables.reports, "report_group", group)]
+        # A request's other recipients stand in the same group. v4's reports have no number: filed under our key or
+        # matched to it they are this message's.
+        own = [
+            report
+            for report in reports
+            if (report["phone"]["S"] == phone if "phone" in report else crqid in _references(report))
+        ]
+        for report in own:
+            found.add(report)
+        found.astray += "delivery_status" in message and not own
+
+    def _query(self, table: str, name: str, value: str, index: str | None = None) -> Iterator[Item]:
+        arguments: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": f"{name} = :value",
+            "ExpressionAttributeValues": {":value": {"S": value}},
+        }
+        if index:
+            arguments["IndexName"] = index
+        for page in self._dynamodb.get_paginator("query").paginate(**arguments):
+            yield from page["Items"]
+
+    def _scan_reports(self, phone: str) -> Iterator[Item]:
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._tables.reports,
+            FilterExpression="phone = :phone",
+            ProjectionExpression="report_group, report_id",
+            ExpressionAttributeValues={":phone": {"S": phone}},
+        )
+        for page in pages:
+            yield from page["Items"]
+
+
+def masked(phone: str) -> str:
+    """Return a number as it may be shown: `••••••••••01`."""
+    return "•" * max(0, len(phone) - _SHOWN_DIGITS) + phone[-_SHOWN_DIGITS:]
+
+
+def summary(phone: str, found: Found, *, deleted: bool) -> str:
+    """Say what was found, what became of it, and what is left to do."""
+    counted = f"{_counted(len(found.messages), 'message')}, {_counted(len(found.reports), 'report')}"
+    lines = [f"{masked(phone)}: {counted}.", "Deleted." if deleted else "Nothing was deleted: run again with --delete."]
+    if found.astray:
+        astray = _counted(found.astray, "message")
+        lines.append(f"No index leads to the reports of {astray}: run again with --scan.")
+    return "\n".join(lines)
+
+
+def _references(report: Item) -> set[str]:
+    return {report[name]["S"] for name in ("report_group", "matched", "crqid") if name in report}
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Ask for a number; count, or delete."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stack", required=True, help="the stack's name, such as segment-msg91")
+    parser.add_argument("--scan", action="store_true", help="also read the whole reports table, which costs its size")
+    parser.add_argument("--delete", action="store_true", help="delete what is found; otherwise it is only counted")
+    options = parser.parse_args(arguments)
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
+    tables = Tables.of({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+    print("Phone number, with its country code: ", end="", file=sys.stderr, flush=True)
+    phone = sys.stdin.readline().strip()
+    if not phone:
+        print("No number, nothing done.", file=sys.stderr)
+        return 2
+    person = Person(boto3.client("dynamodb"), tables, phone)
+    found = person.find(scan=options.scan)
+    if options.delete:
+        person.delete(found)
+    print(summary(phone, found, deleted=options.delete))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

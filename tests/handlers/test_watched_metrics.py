@@ -1,0 +1,147 @@
+"""Every metric that an alarm or the dashboard watches is one that is emitted, under the same name and dimensions."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+import yaml
+
+from sandbox.template import PATH, STACK_NAME
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeMsg91, Track
+    from tests.handlers.conftest import Endpoint, Output
+
+OURS: Final = "SegmentMsg91"
+# What AWS publishes by itself, as its documentation has it.
+OF_AWS: Final = {
+    "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, [{"QueueName"}]),
+    "AWS/Lambda": ({"Invocations", "Errors", "Throttles", "Duration"}, [{"FunctionName"}]),
+    "AWS/ApiGateway": ({"Count", "4xx", "5xx"}, [{"ApiId"}]),
+    "AWS/DynamoDB": (
+        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
+        [{"TableName"}, {"TableName", "GlobalSecondaryIndexName"}],
+    ),
+    "AWS/Logs": ({"IncomingBytes"}, [{"LogGroupName"}]),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as plain values."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
+
+TEMPLATE: Final[dict[str, Any]] = yaml.load(PATH.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+RESOURCES: Final = TEMPLATE["Resources"]
+ALARMS: Final = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+WIDGETS: Final[list[dict[str, Any]]] = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\"(\S+)\"', 'Sum', 300\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A metric as somebody asks CloudWatch for it; a dimension's value is None where any will do."""
+
+    namespace: str
+    name: str
+    dimensions: frozenset[tuple[str, str | None]]
+
+    @property
+    def dimension_names(self) -> set[str]:
+        return {name for name, _ in self.dimensions}
+
+
+def _of_alarm(alarm: dict[str, Any]) -> Iterator[Watched]:
+    stats = [metric["MetricStat"]["Metric"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
+    for metric in stats or [alarm]:
+        dimensions = frozenset((one["Name"], one["Value"]) for one in metric["Dimensions"])
+        yield Watched(metric["Namespace"], metric["MetricName"], dimensions)
+
+
+def _of_dashboard() -> Iterator[Watched]:
+    for widget in WIDGETS:
+        for row in widget["properties"].get("metrics", []):
+            if isinstance(row[0], dict):
+                search = SEARCH.fullmatch(row[0]["expression"])
+                assert search, row
+                namespace, *names = search[1].split(",")
+                values = {"service": search[3].replace("${", "").rstrip("}")}
+                yield Watched(namespace, search[2], frozenset((name, values.get(name)) for name in names))
+            else:
+                namespace, name, *pairs = (cell for cell in row if isinstance(cell, str))
+                plain = [pair.replace("${", "").rstrip("}") for pair in pairs]
+                yield Watched(namespace, name, frozenset(zip(plain[::2], plain[1::2], strict=True)))
+
+
+WATCHED: Final = tuple(
+    dict.fromkeys([*_of_dashboard(), *(watched for alarm in ALARMS.values() for watched in _of_alarm(alarm))])
+)
+
+
+@pytest.fixture
+def emitted(
+    ingest: "Endpoint", report: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
+) -> dict[str, list[set[str]]]:
+    """After every outcome that there is: the dimensions under which each metric was emitted."""
+    for number, code in enumerate(("203", "301", "601"), 11):
+        msg91.refuses_number(f"9198000000{number}", code)
+        ingest(track(f"9198000000{number}", f"message-{number}"))
+    msg91.breaks_off(httpx.ReadTimeout("silent"))
+    ingest(track("919800000014", "message-14"))
+    ingest(track("12", "message-invalid"))
+    ingest({"type": "group"})
+    sent = ingest(track("919800000001")).body["results"][0]["crqid"]
+    ingest(track("919800000001"))
+    about = {"requestId": "r1", "number": "919800000001", "CRQID": sent, "date": "2099-01-02 08:35:00"}
+    for status in ("2", "1", "1"):
+        report(about | {"status": status})
+    report(about | {"status": "1", "number": "919800000002"})
+    report("unreadable")
+    found: dict[str, list[set[str]]] = {}
+    for emf in (json.loads(line) for line in output.text.splitlines() if "CloudWatchMetrics" in line):
+        (definition,) = emf["_aws"]["CloudWatchMetrics"]
+        assert (definition["Namespace"], emf["service"]) == (OURS, STACK_NAME)
+        for metric in definition["Metrics"]:
+            found.setdefault(metric["Name"], []).extend(set(dimensions) for dimensions in definition["Dimensions"])
+    return found
+
+
+def test_a_metric_of_ours_that_is_watched_is_emitted_with_the_same_dimensions(
+    emitted: dict[str, list[set[str]]],
+) -> None:
+    ours = [watched for watched in WATCHED if watched.namespace == OURS]
+    assert len(ours) >= 15
+    assert [one for one in ours if one.dimension_names not in emitted.get(one.name, [])] == []
+
+
+def test_every_metric_that_is_emitted_is_on_the_dashboard(emitted: dict[str, list[set[str]]]) -> None:
+    assert set(emitted) == {watched.name for watched in _of_dashboard() if watched.namespace == OURS}
+
+
+@pytest.mark.parametrize("watched", [one for one in WATCHED if one.namespace == OURS], ids=lambda one: one.name)
+def test_a_metric_of_ours_is_watched_for_this_stack(watched: Watched) -> None:
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert ("service", variables["POWERTOOLS_SERVICE_NAME"]) in watched.dimensions
+
+
+@pytest.mark.parametrize(
+    "watched", [one for one in WATCHED if one.namespace != OURS], ids=lambda one: f"{one.namespace} {one.name}"
+)
+def test_a_metric_of_aws_s_is_one_that_it_publishes_about_a_resource_of_ours(watched: Watched) -> None:
+    names, dimensions = OF_AWS[watched.namespace]
+    assert watched.name in names
+    assert watched.dimension_names in dimensions
+    indexes = {index["IndexName"] for one in RESOURCES.values() for index in _indexes(one)}
+    for _, value in watched.dimensions:
+        assert value
+        assert value.removesuffix(".QueueName") in {*RESOURCES, *indexes}
+
+
+def _indexes(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    indexes: list[dict[str, Any]] = resource.get("Properties", {}).get("GlobalSecondaryIndexes", [])
+    return indexes

@@ -1,0 +1,225 @@
+"""scripts/forget.py deletes one person's data from both tables, nobody else's, and shows no number."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import httpx
+import pytest
+
+from sandbox.template import PATH
+from scripts import forget
+from scripts.forget import Person, Tables, masked
+
+if TYPE_CHECKING:
+    from segment_msg91.reporting import Reporter
+    from tests.conftest import Aws, FakeMsg91, Item, Track
+    from tests.integration.conftest import Send
+
+type Report = Callable[..., None]
+type Forget = Callable[..., str]
+
+PHONE: Final = "919800000001"
+OTHER: Final = "919800000002"
+TABLES: Final = Tables("MessagesTable", "ReportsTable")
+OUTPUTS: Final = {"MessagesTableName": TABLES.messages, "ReportsTableName": TABLES.reports}
+
+
+@pytest.fixture
+def report(reporter: "Reporter") -> Report:
+    """Receive a report of delivery."""
+
+    def receive(**members: Any) -> None:  # noqa: ANN401 - members of a report
+        body = {"status": "1", "date": "2026-01-02 08:35:00", **members}
+        reporter.receive(json.dumps(body).encode(), "application/json")
+
+    return receive
+
+
+def _phones(items: "list[Item]") -> list[object]:
+    return [item.get("phone") for item in items]
+
+
+def _forget(aws: "Aws", phone: str, *, scan: bool = False) -> None:
+    person = Person(aws.dynamodb, TABLES, phone)
+    person.delete(person.find(scan=scan))
+
+
+def test_a_person_s_messages_and_reports_are_deleted_and_nobody_else_s(
+    send: "Send", report: Report, track: "Track", aws: "Aws"
+) -> None:
+    for result, phone in zip(send(track(PHONE), track(OTHER, "message-2")), (PHONE, OTHER), strict=True):
+        report(requestId=result.request_id, number=phone)
+    assert len(aws.messages()) == len(aws.reports()) == 2
+    _forget(aws, PHONE)
+    assert _phones(aws.messages()) == _phones(aws.reports()) == [OTHER]
+
+
+def test_only_counting_deletes_nothing(send: "Send", report: Report, track: "Track", aws: "Aws") -> None:
+    (result,) = send(track(PHONE))
+    report(requestId=result.request_id, number=PHONE)
+    found = Person(aws.dynamodb, TABLES, PHONE).find()
+    assert (len(found.messages), len(found.reports)) == (1, 1)
+    assert len(aws.messages()) == len(aws.reports()) == 1
+
+
+def test_the_other_recipients_of_a_request_keep_their_reports(
+    send: "Send", report: Report, track: "Track", aws: "Aws"
+) -> None:
+    one, other = send(track(PHONE), track(OTHER, "message-2"))
+    assert one.request_id == other.request_id
+    for phone in (PHONE, OTHER):
+        report(requestId=one.request_id, number=phone)
+    _forget(aws, PHONE)
+    assert _phones(aws.reports()) == [OTHER]
+
+
+def test_reports_without_a_message_are_deleted(report: Report, aws: "Aws") -> None:
+    report(requestId="r1", number=PHONE)
+    report(requestId="r1", number=OTHER)
+    _forget(aws, PHONE)
+    assert _phones(aws.reports()) == [OTHER]
+
+
+def test_reports_of_v4_which_have_no_number_are_deleted_by_their_message(
+    send: "Send", reporter: "Reporter", track: "Track", aws: "Aws"
+) -> None:
+    mine, other = send(track(PHONE), track(OTHER, "message-2", message="Another text"))
+    for result in (mine, other):
+        body = [{"event": "delivered", "data": [{"meta": result.crqid, "ts": 1726729500}]}]
+        reporter.receive(json.dumps(body).encode(), "application/json")
+    _forget(aws, PHONE)
+    assert [stored["matched"] for stored in aws.reports()] == [other.crqid]
+
+
+def test_an_invalid_event_s_number_is_found_as_it_was_typed(send: "Send", track: "Track", aws: "Aws") -> None:
+    send(track("98-00"))
+    _forget(aws, "98-00")
+    assert aws.messages() == []
+
+
+@pytest.mark.parametrize("typed", ["+91 98000 00001", "0091-9800000001", "919800000001"])
+def test_a_number_may_be_typed_as_people_write_it(typed: str, send: "Send", track: "Track", aws: "Aws") -> None:
+    send(track(PHONE))
+    _forget(aws, typed)
+    assert aws.messages() == []
+
+
+def test_more_reports_than_dynamodb_returns_at_once_are_deleted(
+    send: "Send", report: Report, track: "Track", aws: "Aws"
+) -> None:
+    (result,) = send(track(PHONE))
+    for number in range(40):
+        report(requestId=result.request_id, number=PHONE, serial=number, anything="x" * 30_000)
+    page = aws.dynamodb.query(
+        TableName="ReportsTable",
+        KeyConditionExpression="report_group = :group",
+        ExpressionAttributeValues={":group": {"S": str(result.request_id)}},
+    )
+    assert "LastEvaluatedKey" in page
+    _forget(aws, PHONE)
+    assert aws.reports() == []
+
+
+@pytest.fixture
+def _astray(send: "Send", report: Report, msg91: "FakeMsg91", track: "Track") -> None:
+    """A message whose request id never came, and its report, which carries it."""
+    msg91.breaks_off(httpx.ReadTimeout("silent"), sends=True)
+    (result,) = send(track(PHONE))
+    report(requestId="never-heard-of", number=PHONE, CRQID=result.crqid)
+
+
+@pytest.mark.usefixtures("_astray")
+def test_a_report_that_no_index_leads_to_is_told(aws: "Aws") -> None:
+    found = Person(aws.dynamodb, TABLES, PHONE).find()
+    assert (len(found.messages), len(found.reports), found.astray) == (1, 0, 1)
+
+
+@pytest.mark.usefixtures("_astray")
+def test_a_scan_finds_what_no_index_leads_to(aws: "Aws") -> None:
+    found = Person(aws.dynamodb, TABLES, PHONE).find(scan=True)
+    assert (len(found.messages), len(found.reports), found.astray) == (1, 1, 0)
+
+
+def test_a_run_that_broke_off_is_completed_by_the_next(
+    send: "Send", report: Report, track: "Track", aws: "Aws", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (result,) = send(track(PHONE))
+    for status in ("2", "1"):
+        report(requestId=result.request_id, number=PHONE, status=status)
+    deletions: Iterator[None] = iter([None])
+    delete_item = aws.dynamodb.delete_item
+
+    def break_off(**arguments: Any) -> None:  # noqa: ANN401 - the client's
+        next(deletions)
+        delete_item(**arguments)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(aws.dynamodb, "delete_item", break_off)
+        with pytest.raises(StopIteration):
+            _forget(aws, PHONE)
+    assert (len(aws.messages()), len(aws.reports())) == (1, 1)
+    _forget(aws, PHONE)
+    assert aws.messages() == aws.reports() == []
+
+
+class _CloudFormation:
+    """A stack's outputs."""
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        outputs = [{"OutputKey": name, "OutputValue": value} for name, value in OUTPUTS.items()]
+        return {"Stacks": [{"StackName": StackName, "Outputs": outputs}]}
+
+
+@pytest.fixture
+def run(aws: "Aws", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Forget:
+    """Run the script, type a number, and return what it printed."""
+    clients = {"cloudformation": _CloudFormation(), "dynamodb": aws.dynamodb}
+    monkeypatch.setattr(boto3, "client", clients.__getitem__)
+
+    def main(*arguments: str, typed: str = PHONE) -> str:
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
+        code = forget.main(["--stack", "segment-msg91", *arguments])
+        output = capsys.readouterr()
+        return f"{code}|{output.out}|{output.err}"
+
+    return main
+
+
+def test_the_script_counts_unless_it_is_told_to_delete(run: Forget, send: "Send", track: "Track", aws: "Aws") -> None:
+    send(track(PHONE))
+    assert "1 message, 0 reports.\nNothing was deleted: run again with --delete." in run()
+    assert len(aws.messages()) == 1
+    assert "1 message, 0 reports.\nDeleted." in run("--delete")
+    assert aws.messages() == []
+
+
+def test_the_script_shows_no_number(run: Forget, send: "Send", track: "Track") -> None:
+    send(track(PHONE))
+    for printed in (run(), run("--delete", typed="+91 98000 00001")):
+        assert "01: " in printed
+        assert "9800" not in printed
+
+
+@pytest.mark.usefixtures("_astray")
+def test_the_script_says_when_a_scan_is_needed(run: Forget) -> None:
+    assert "No index leads to the reports of 1 message: run again with --scan." in run()
+    assert "1 message, 1 report.\nDeleted.\n|" in run("--delete", "--scan")
+
+
+def test_without_a_number_the_script_does_nothing(run: Forget, send: "Send", track: "Track", aws: "Aws") -> None:
+    send(track(PHONE))
+    assert run("--delete", typed="").startswith("2||")
+    assert len(aws.messages()) == 1
+
+
+@pytest.mark.parametrize(("phone", "shown"), [(PHONE, "••••••••••01"), ("1", "1"), ("", "")])
+def test_a_number_is_masked_but_for_its_last_two_digits(phone: str, shown: str) -> None:
+    assert masked(phone) == shown
+
+
+def test_the_table_names_are_outputs_of_the_template() -> None:
+    outputs = PATH.read_text().split("\nOutputs:\n")[1]
+    assert all(f"  {name}:\n" in outputs for name in OUTPUTS)

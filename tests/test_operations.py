@@ -1,0 +1,178 @@
+"""Alarms wake somebody who then knows what to do, and docs/operations.md says it."""
+
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import jmespath  # type: ignore[import-untyped]
+import pytest
+import yaml
+from botocore import xform_name
+from botocore.session import Session
+
+from segment_msg91.mapping import Sms, to_sms
+from segment_msg91.settings import IngestSettings
+
+ROOT: Final = Path(__file__).parent.parent
+TEXT: Final = (ROOT / "docs/operations.md").read_text()
+README: Final = (ROOT / "README.md").read_text()
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as plain values."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
+
+TEMPLATE: Final[dict[str, Any]] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
+ALARMS: Final = {
+    name: resource["Properties"]
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+}
+PARTS: Final = {name for alarm in ALARMS.values() for name in re.findall(r"\{(\w+)\}", alarm.get("AlarmRule", ""))}
+LOUD: Final = sorted(set(ALARMS) - PARTS)
+WIDGETS: Final = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+COMMANDS: Final = re.findall(r"^ *(?:\w+=\$\()?aws ([a-z]+) ([a-z-]+)((?:[^\n\\]|\\.|\\\n)*)", TEXT, re.MULTILINE)
+OF_EVERY_COMMAND: Final = {"query", "output", "max-items"}
+# An option that the AWS CLI names otherwise, because `--endpoint-url` is one of every command's.
+RENAMED: Final = {"notification-endpoint": "endpoint"}
+# `aws logs tail` is the AWS CLI's own, without an operation of the service's.
+TAIL: Final = {"since", "filter-pattern"}
+HEADINGS: Final = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_there_are_alarms() -> None:
+    assert len(LOUD) >= 8
+    assert len(PARTS) == 2
+
+
+@pytest.mark.parametrize("name", LOUD)
+def test_an_alarm_says_what_to_do_and_where_it_stands(name: str) -> None:
+    description = ALARMS[name]["AlarmDescription"]
+    (anchor,) = re.findall(r"docs/operations\.md#([a-z0-9-]+)", description)
+    assert anchor in map(_anchor, HEADINGS)
+    assert 100 < len(description) <= 1024
+    section = TEXT.split(next(f"# {heading}\n" for heading in HEADINGS if _anchor(heading) == anchor))[1]
+    assert f"`{name}`" in section.split("\n#")[0]
+
+
+@pytest.mark.parametrize("name", LOUD)
+def test_an_alarm_tells_the_topic_when_it_begins_and_ends(name: str) -> None:
+    actions = ["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]
+    assert ALARMS[name]["AlarmActions"] == ALARMS[name]["OKActions"] == actions
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_a_part_of_a_composite_alarm_wakes_nobody(name: str) -> None:
+    assert not {"AlarmActions", "OKActions"} & set(ALARMS[name])
+
+
+@pytest.mark.parametrize("name", sorted(set(ALARMS) - {"NoReportsAlarm"}))
+def test_an_alarm_says_what_missing_data_means(name: str) -> None:
+    assert ALARMS[name]["TreatMissingData"] in ("notBreaching", "breaching", "ignore")
+
+
+def test_the_dashboard_shows_every_alarm_that_may_ring() -> None:
+    shown = [arn for widget in WIDGETS for arn in widget["properties"].get("alarms", [])]
+    assert sorted(shown) == [f"${{{name}.Arn}}" for name in LOUD]
+
+
+def test_the_widgets_of_the_dashboard_lie_side_by_side() -> None:
+    cells = [
+        (column, row)
+        for widget in WIDGETS
+        for column in range(widget["x"], widget["x"] + widget["width"])
+        for row in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert max(column for column, _ in cells) == 23
+    assert len(cells) == len(set(cells)) == 24 * (1 + max(row for _, row in cells))
+
+
+def test_the_dashboard_stays_within_what_is_free_of_metrics() -> None:
+    metrics = [row for widget in WIDGETS for row in widget["properties"].get("metrics", [])]
+    assert 20 < len(metrics) <= 50
+
+
+def test_links_lead_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("https://")]
+    assert links
+    readme = [_anchor(heading) for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)]
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if path:
+            assert (ROOT / "docs" / path).exists(), link
+        if anchor:
+            assert anchor in (readme if path == "../README.md" else map(_anchor, HEADINGS)), link
+
+
+def test_links_of_the_readme_lead_to_a_heading() -> None:
+    anchors = re.findall(r"\]\(docs/operations\.md#([^)]+)\)", README)
+    assert anchors
+    assert set(anchors) <= set(map(_anchor, HEADINGS))
+
+
+def test_what_the_commands_name_exists() -> None:
+    outputs = set(TEMPLATE["Outputs"])
+    named = set(re.findall(r"\$\(output (\w+)\)", TEXT))
+    assert named
+    assert named <= outputs
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"forget"} < set(re.findall(r"^ *make ([a-z]+)", TEXT, re.MULTILINE)) <= targets
+    resources = set(re.findall(r"\$\(resource (\w+)\)", TEXT))
+    assert resources
+    assert resources <= set(TEMPLATE["Resources"])
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return Session()
+
+
+@pytest.mark.parametrize(("service", "operation", "rest"), COMMANDS, ids=lambda part: part[:24].strip())
+def test_a_command_has_the_options_that_aws_has(service: str, operation: str, rest: str, session: Session) -> None:
+    found = {option.removeprefix("no-") for option in re.findall(r"(?<=\s)--([a-z-]+)", rest)} - OF_EVERY_COMMAND
+    options = {RENAMED.get(option, option) for option in found}
+    if (service, operation) == ("logs", "tail"):
+        assert options <= TAIL
+        return
+    model = session.get_service_model(service)
+    names = {xform_name(name, "-"): name for name in model.operation_names}
+    parameters: Any = model.operation_model(names[operation]).input_shape
+    assert options <= {xform_name(name, "-") for name in parameters.members}
+    assert {xform_name(name, "-") for name in parameters.required_members} <= options
+
+
+def test_the_commands_are_found() -> None:
+    assert len(COMMANDS) >= 20
+
+
+QUERIES: Final = [quoted or bare for quoted, bare in re.findall(r"--query (?:\"([^\"]+)\"|(\S+))", TEXT)]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_can_be_read(query: str) -> None:
+    jmespath.compile(query)
+
+
+def test_the_key_of_a_message_is_made_as_the_command_makes_it() -> None:
+    (program,) = re.findall(r"CRQID=\$\(python3 -c '([^']+)'", TEXT)
+    event = {
+        "messageId": "message-1",
+        "type": "track",
+        "properties": {"phone": "+91 98000 00001", "message": "Hello", "senderID": "MSGIND"},
+    }
+    sms = to_sms(event, IngestSettings.load().defaults, datetime.now(UTC))
+    assert isinstance(sms, Sms)
+    told = subprocess.run(  # noqa: S603 - the document's own program
+        [sys.executable, "-c", program, "message-1", "919800000001"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == sms.crqid
