@@ -33,6 +33,7 @@ let after = null; // where the older ones begin
 let opened = null; // the message that is open, as last answered
 let revealed = null; // its number, while it is shown
 let turn = 0; // answers to earlier questions come too late
+let isLooking = false; // by itself
 
 class SignedOut extends Error {}
 
@@ -144,6 +145,7 @@ async function open({ quietly = false } = {}) {
 }
 
 function close() {
+  list.querySelector(`[href="#/${opened?.crqid}"]`)?.focus();
   opened = revealed = null;
   article.hidden = true;
   byId("nothing-open").hidden = false;
@@ -166,6 +168,7 @@ function showMessage(message) {
   for (const field of article.querySelectorAll("[data-field]")) field.textContent = told[field.dataset.field] ?? "";
   for (const part of article.querySelectorAll("[data-part]")) part.hidden = !parts[part.dataset.part];
   byId("reveal").textContent = revealed ? "Hide" : "Show";
+  byId("reveal").ariaLabel = revealed ? "Hide the number" : "Show the number";
   byId("timeline").replaceChildren(...message.timeline.map(stepOf));
   byId("nothing-open").hidden = true;
   article.hidden = false;
@@ -222,6 +225,8 @@ function announce(words) {
 function searchFor(wanted) {
   search = wanted;
   shown = [];
+  list.replaceChildren();
+  byId("nothing").hidden = byId("older").hidden = true;
   byId("list-title").textContent = wanted ? `By ${byId("by").selectedOptions[0].textContent.toLowerCase()}` : "Most recent";
   byId("live").hidden = wanted !== null;
   byId("clear").hidden = wanted === null;
@@ -262,11 +267,13 @@ function hint() {
 }
 
 // While somebody looks: the most recent ones, and a message of which more is to come.
-setInterval(() => {
+setInterval(async () => {
   const isLive = byId("live").ariaPressed === "true" && document.body.dataset.access === "granted";
-  if (document.hidden || !isLive) return;
-  if (!search) guarded(() => load({ quietly: true }));
-  if (opened && opened.tone !== "good") guarded(() => open({ quietly: true }));
+  if (document.hidden || !isLive || isLooking) return;
+  isLooking = true;
+  if (!search) await guarded(() => load({ quietly: true }));
+  if (opened && opened.tone !== "good") await guarded(() => open({ quietly: true }));
+  isLooking = false;
 }, LOOK_EVERY);
 
 hint();

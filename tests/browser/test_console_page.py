@@ -104,6 +104,7 @@ def test_a_message_is_opened_and_left_by_the_keyboard(people: "Onlooker", delive
     assert browser.evaluate("document.activeElement.className") == "message"
     browser.evaluate("history.back()")
     browser.wait_for("document.getElementById('message').hidden")
+    assert browser.evaluate("document.activeElement.hash") == f"#/{crqid}"
 
 
 @pytest.mark.parametrize("by", ["phone", "message_id", "user_id", "request_id"])
@@ -124,6 +125,7 @@ def test_a_search_that_finds_nothing_says_what_that_may_mean(people: "Onlooker")
     people.sees("the event was skipped", "#nothing")
     people.looks_for("phone", "12")
     people.sees("7 to 15 digits with the country code", "#problem")
+    assert people.browser.text("#messages") == ""
 
 
 def test_a_number_is_seen_by_whoever_asks_for_it_until_they_hide_it(people: "Onlooker", deliver: "Deliver") -> None:

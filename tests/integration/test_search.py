@@ -146,6 +146,14 @@ def test_there_is_nothing_before_the_oldest_day(search: Search, clock: "Clock", 
     assert len(dynamodb.calls) == SHARDS
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "2019-12-31T23:59:59Z"])
+def test_a_position_before_the_oldest_day_has_nothing_behind_it(
+    search: Search, dynamodb: "UnreliableDynamoDb", text: str
+) -> None:
+    page = search.recent(Position.parse(text), LONG_AGO)
+    assert (page.messages, page.after, dynamodb.calls) == ([], None, [])
+
+
 def test_a_days_messages_are_spread() -> None:
     at = datetime(2026, 1, 2, 23, 59, tzinfo=UTC)
     days = {str(searchable(f"Crqid{number}", None, None, at)["searchable_day"]) for number in range(200)}
@@ -154,7 +162,7 @@ def test_a_days_messages_are_spread() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05Z~a b", "2026-01-02T03:04:05Z" + "~a" * 9],
+    ["", "now", "~a", "2026-01-02T03:04:05Z~a b", "2026-01-02T03:04:05Z" + "~a" * 9, "0001-01-01T00:00:00+01:00"],
 )
 def test_what_is_no_position_is_refused(text: str) -> None:
     with pytest.raises(UnknownPositionError):

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, Value, error_code, from_item, to_item
-from segment_msg91.times import instant
+from segment_msg91.times import instant, parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -68,13 +68,10 @@ class Position:
     def parse(cls, text: str) -> Self:
         """Read what `str` wrote. Raises UnknownPositionError."""
         until, *past = text.split("~")
-        try:
-            moment = datetime.fromisoformat(until)
-        except ValueError:
-            raise UnknownPositionError from None
-        if moment.tzinfo is None or len(past) > SHARDS or not all(map(_KEY.fullmatch, past)):
+        moment = parse_instant(until)
+        if moment is None or len(past) > SHARDS or not all(map(_KEY.fullmatch, past)):
             raise UnknownPositionError
-        return cls(moment.astimezone(UTC), tuple(past))
+        return cls(moment, tuple(past))
 
     def __str__(self) -> str:
         return "~".join((instant(self.until), *self.past))
@@ -145,12 +142,12 @@ class Search:
         found: list[Attributes] = []
         day = position.until.date()
         for _ in range(DAYS):
+            if day < oldest:
+                return Page(self._get(_keys(found)), None)
             found += islice(self._of_day(day, position), PAGE - len(found))
             if len(found) == PAGE:
                 return Page(self._get(_keys(found)), str(_position_after(found, position)))
             day -= timedelta(days=1)
-            if day < oldest:
-                return Page(self._get(_keys(found)), None)
         end = datetime(day.year, day.month, day.day, 23, 59, 59, 999_000, tzinfo=UTC)
         return Page(self._get(_keys(found)), str(Position(end)))
 
