@@ -99,6 +99,7 @@ def _tell_urls(console: Console, stack: Stack, log: Path) -> None:
     advice = "The number's last two digits choose what MSG91 does; `python -m sandbox --numbers` lists them"
     console.say(f"""
 Up until Ctrl-C:
+  the console         {stack.console_url} (any user name, password {stack.secret["console_token"]})
   Segment's events    {stack.segment_url}
   MSG91's reports     {stack.reports_url}
   AWS                 {stack.aws.url} (as AWS_ENDPOINT_URL)

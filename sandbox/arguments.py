@@ -49,7 +49,7 @@ def to_options(arguments: argparse.Namespace) -> Options:
         msg91_port=_free_port(arguments, "msg91"),
         tracking_port=_free_port(arguments, "tracking"),
         report_version=arguments.report_version,
-        parameters=dict(_parameter(text) for text in arguments.parameter),
+        parameters={"Console": "on", **dict(_parameter(text) for text in arguments.parameter)},
     )
     authkey = os.environ.get("MSG91_AUTHKEY")
     if arguments.to and not authkey:

@@ -29,6 +29,7 @@ SECRET = {
     "segment_token": "sandbox-segment-token",
     "report_token": "sandbox-report-token",
     "segment_write_key": "sandbox-segment-write-key",
+    "console_token": "sandbox-console-token",
 }
 """Made up; the events in events/ carry its tokens."""
 

@@ -71,6 +71,10 @@ class Stack:
         return f"{self.api_url}/segment"
 
     @property
+    def console_url(self) -> str:
+        return f"{self.api_url}/console"
+
+    @property
     def messages(self) -> "Table":
         return self.aws.tables.Table("MessagesTable")
 

@@ -102,7 +102,10 @@ class UnknownParameterError(Exception):
 
 
 class Template:
-    """template.yaml with its parameters filled in; every resource's local name is its logical id."""
+    """template.yaml with its parameters filled in, and without what they leave out.
+
+    Every resource's local name is its logical id.
+    """
 
     def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> None:
         declared = document.get("Parameters", {})

@@ -18,7 +18,12 @@ SOURCES: Final = {
     for path in sorted((base / folder).rglob("*.py"))
 }
 
-USE_CASES: Final = ("segment_msg91.sending", "segment_msg91.reporting", "segment_msg91.publishing")
+USE_CASES: Final = (
+    "segment_msg91.sending",
+    "segment_msg91.reporting",
+    "segment_msg91.publishing",
+    "segment_msg91.console",
+)
 EDGES: Final = ("segment_msg91.store", "segment_msg91.msg91", "segment_msg91.tracking", "segment_msg91.secret")
 
 # Who may import a library. A name stands for a module and what is below it.
@@ -30,6 +35,7 @@ ALLOWED_IN: Final = {
     "segment_msg91.sending": ("functions",),
     "segment_msg91.reporting": ("functions",),
     "segment_msg91.publishing": ("functions",),
+    "segment_msg91.console": ("functions",),
     "segment_msg91.store": ("functions", *USE_CASES, "segment_msg91.store"),
     "segment_msg91.secret": ("functions",),
     "segment_msg91.msg91": ("functions", "segment_msg91.sending"),
@@ -42,6 +48,11 @@ ALLOWED_IN: Final = {
 ONLY: Final = {
     "segment_msg91.statuses": (),
     "segment_msg91.failures": ("segment_msg91.statuses",),
+    "segment_msg91.masking": (),
+    "segment_msg91.timeline": (
+        *("segment_msg91.masking", "segment_msg91.times"),
+        *("segment_msg91.statuses", "segment_msg91.failures"),
+    ),
     "segment_msg91.encoding": (),
     "segment_msg91.fields": (),
     "segment_msg91.api_gateway": (),

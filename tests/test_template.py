@@ -1,5 +1,6 @@
 """The template keeps the promises that code alone can't."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ import yaml
 from sandbox.template import Template
 from segment_msg91.msg91 import CALL_SECONDS, READ_TIMEOUT_SECONDS
 from segment_msg91.sending import LEASE
+from segment_msg91.settings import ConsoleSettings, EventSettings, IngestSettings, ReportSettings
 from segment_msg91.tracking import CALL_SECONDS as TRACKING_SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +46,7 @@ def _statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ("SegmentIngestFunction", "AWS::Serverless::Function"),
         ("DeliveryReportsFunction", "AWS::Serverless::Function"),
         ("DeliveryEventsFunction", "AWS::Serverless::Function"),
+        ("ConsoleFunction", "AWS::Serverless::Function"),
         ("SharedLayer", "AWS::Serverless::LayerVersion"),
         ("MessagesTable", "AWS::DynamoDB::Table"),
         ("ReportsTable", "AWS::DynamoDB::Table"),
@@ -105,17 +108,16 @@ def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str)
 
 
 def test_each_function_gets_the_variables_that_its_settings_read() -> None:
-    ingest, others = SETTINGS.split("class ReportSettings")
-    reports, events = others.split("class EventSettings")
-    read = {
-        "SegmentIngestFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', ingest)),
-        "DeliveryReportsFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', reports)),
-        "DeliveryEventsFunction": set(re.findall(r'"([A-Z0-9_]{5,})"', events)) - {"AWS_LAMBDA_RUNTIME_API"},
-    }
-    template = Template.load(parameters={"DeliveryEvents": "on"})
-    for function, names in read.items():
+    template = Template.load(parameters={"Console": "on", "DeliveryEvents": "on"})
+    for function, settings in (
+        ("SegmentIngestFunction", IngestSettings),
+        ("DeliveryReportsFunction", ReportSettings),
+        ("DeliveryEventsFunction", EventSettings),
+        ("ConsoleFunction", ConsoleSettings),
+    ):
+        read = set(re.findall(r'"([A-Z0-9_]{5,})"', inspect.getsource(settings)))
         given = set(template.environment(function, "http://127.0.0.1"))
-        assert {name for name in given if not name.startswith("POWERTOOLS_")} == names
+        assert {name for name in given if not name.startswith("POWERTOOLS_")} == read
 
 
 def test_every_setting_of_a_customers_is_a_parameter_in_pascal_case(template: dict[str, Any]) -> None:
@@ -127,6 +129,15 @@ def test_every_parameter_explains_itself_and_refuses_nonsense(template: dict[str
     for name, parameter in template["Parameters"].items():
         assert parameter["Description"], name
         assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), name
+
+
+def test_the_console_and_all_that_is_its_own_are_there_only_when_it_is_on(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["Console"]["Default"] == "off"
+    assert template["Conditions"]["HasConsole"] == ["Console", "on"]
+    own = [*template["Resources"].items(), *template["Outputs"].items()]
+    assert {name for name, one in own if one.get("Condition") == "HasConsole"} == {
+        name for name, _ in own if name.startswith("Console")
+    }
 
 
 def test_no_log_line_of_the_api_can_carry_the_report_token(template: dict[str, Any]) -> None:

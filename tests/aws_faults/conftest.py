@@ -13,9 +13,11 @@ import pytest
 from botocore.config import Config
 from botocore.session import Session, get_session
 
+from functions.console import app as console
 from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
+from sandbox.api_gateway import find
 from sandbox.aws import Aws, running_aws
 from sandbox.event_source import EventSource
 from sandbox.lambda_runtime import Event, InThisProcess, Invoker
@@ -27,11 +29,12 @@ from tests.aws_faults.faults import READ_TIMEOUT
 if TYPE_CHECKING:
     from tests.conftest import FakeMsg91, FakeSegment
 
-TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on"})
+TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on", "Console": "on"})
 _APPS: Final = {
     "SegmentIngestFunction": segment_ingest,
     "DeliveryReportsFunction": delivery_reports,
     "DeliveryEventsFunction": delivery_events,
+    "ConsoleFunction": console,
 }
 _LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 
@@ -62,6 +65,15 @@ class World:
 
     def report(self, body: object) -> Reply:
         return self._post("DeliveryReportsFunction", "report_v3.json", body)
+
+    def ask(self, path: str, **query: str) -> Reply:
+        """Ask the console."""
+        match = find(TEMPLATE.routes(), "GET", path)
+        assert match, path
+        asked = {"routeKey": match.route.key, "pathParameters": match.path_parameters, "queryStringParameters": query}
+        event: Event = json.loads((PATH.parent / "events" / "console.json").read_text(encoding="utf-8"))
+        answer: Any = self.functions["ConsoleFunction"](event | asked)
+        return Reply(answer["statusCode"], json.loads(answer["body"]))
 
     def redrive(self) -> int:
         """Let Lambda poll the redrive queue once; return how many bodies the function was given."""
@@ -135,12 +147,16 @@ def world(
     _show_failed_bodies_again_at_once(embedded)
     monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
     monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
-    monkeypatch.setattr(store_aws, "_CONFIG", store_aws._CONFIG.merge(Config(read_timeout=READ_TIMEOUT)))  # noqa: SLF001
+    patient = store_aws._CONFIG  # noqa: SLF001
+    impatient = patient.merge(Config(read_timeout=READ_TIMEOUT))
     # Between its attempts the SDK waits a second or so.
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     with ExitStack() as wired:
         functions = {}
         for function in TEMPLATE.functions():
+            # The console's calls are not attacked, and its eight at once queue up before the embedded AWS.
+            is_console = function.name == "ConsoleFunction"
+            monkeypatch.setattr(store_aws, "_CONFIG", patient if is_console else impatient)
             wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
             functions[function.name] = InThisProcess(function, _APPS[function.name].lambda_handler)
         yield World(embedded, functions, msg91, segment)

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 type Permission = tuple[str, str]
 """An IAM action and the name of its resource."""
 
-FUNCTIONS: Final = ("SegmentIngestFunction", "DeliveryReportsFunction", "DeliveryEventsFunction")
+FUNCTIONS: Final = (
+    "SegmentIngestFunction",
+    "DeliveryReportsFunction",
+    "DeliveryEventsFunction",
+    "ConsoleFunction",
+)
 # DynamoDB asks for the permission of each write in a transaction, not for one of the transaction's.
 ACTION_OF_WRITE: Final = {"Update": "UpdateItem", "Put": "PutItem", "Delete": "DeleteItem"}
 V3: Final = {"date": "2026-01-02 08:34:10", "number": "919800000001", "status": "1", "desc": "DELIVERED"}
@@ -79,6 +84,7 @@ def recorder(world: "World", track: "Track") -> Recorder:
         _send(world, track, recorder)
         _report(world, recorder)
         world.publish({"dynamodb": {"SequenceNumber": "1"}})
+        _ask(world)
     finally:
         world.aws.interceptor = None
     return recorder
@@ -117,6 +123,15 @@ def _report(world: "World", recorder: Recorder) -> None:
     world.report(by_request_id)
     recorder.plan = {}
     world.redrive()
+
+
+def _ask(world: "World") -> None:
+    crqid = next(one["crqid"] for one in world.aws.items("MessagesTable") if "request_id" in one)
+    for name in ("phone", "message_id", "user_id", "request_id"):
+        assert world.ask("/console/messages", **{name: "919800000001"}).status == 200
+    assert world.ask("/console/messages").status == 200
+    assert world.ask(f"/console/messages/{crqid}").status == 200
+    assert world.ask(f"/console/messages/{crqid}/phone").status == 200
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -18,6 +18,8 @@ from sandbox.stack import Options, Stack, running_stack
 ROOT = Path(__file__).parent.parent.parent
 ANSWERS = {
     "batch.json": 200,
+    "console.json": 200,
+    "console_search.json": 200,
     "extensible_batch.json": 200,
     "identify.json": 200,
     "identify_without_sms.json": 200,
@@ -57,7 +59,8 @@ def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    options = Options(log=tmp_path_factory.mktemp("log") / "stack.log", report_delay=0.05)
+    log = tmp_path_factory.mktemp("log") / "stack.log"
+    options = Options(log=log, report_delay=0.05, parameters={"Console": "on"})
     with running_stack(options, partial(emulated, build=build)) as running:
         yield running
 
@@ -65,9 +68,10 @@ def stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 def _invoke(stack: Stack, event: dict[str, Any]) -> httpx.Response:
     """Send one of events/ as the HTTP request that it stands for."""
     headers = {name: value for name, value in event["headers"].items() if name not in ("content-length", "host")}
-    url = stack.api_url + event["rawPath"]
-    content = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
-    return httpx.post(url, content=content, headers=headers, timeout=30)
+    url = f"{stack.api_url}{event['rawPath']}?{event['rawQueryString']}"
+    content = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event.get("body", "").encode()
+    method = event["requestContext"]["http"]["method"]
+    return httpx.request(method, url, content=content, headers=headers, timeout=30)
 
 
 def test_the_layer_has_the_package_and_leaves_boto3_to_the_runtime(build: Path) -> None:
@@ -79,6 +83,8 @@ def test_the_layer_has_the_package_and_leaves_boto3_to_the_runtime(build: Path) 
 def test_a_function_is_its_handler_and_nothing_else(build: Path) -> None:
     for name in ("SegmentIngestFunction", "DeliveryReportsFunction", "DeliveryEventsFunction"):
         assert [path.name for path in (build / name).iterdir()] == ["app.py"]
+    shipped = sorted(path.name for path in (build / "ConsoleFunction").iterdir())
+    assert shipped == ["app.py", "console.css", "console.html", "console.js"]
 
 
 def test_every_sample_event_is_answered_as_expected(stack: Stack) -> None:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import boto3
 import pytest
 
+from functions.console import app as console
 from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
-from sandbox.template import PATH
+from sandbox.api_gateway import find
+from sandbox.aws import SECRET
+from sandbox.template import PATH, Template
 from segment_msg91.store import aws as store_aws
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ type Event = dict[str, Any]
 type Invoke = Callable[[Event], dict[str, Any]]
 
 EVENTS: Final = PATH.parent / "events"
+ROUTES: Final = Template.load(parameters={"Console": "on"}).routes()
 BEARER: Final = {"authorization": "Bearer sandbox-segment-token"}
 
 
@@ -58,7 +62,7 @@ class Endpoint:
 
     def __init__(self, handler: Handler, sample: str, **standard: Any) -> None:  # noqa: ANN401 - members of an event
         self._handler = handler
-        self._sample: Event = json.loads((EVENTS / sample).read_text(encoding="utf-8")) | standard
+        self.sample: Event = json.loads((EVENTS / sample).read_text(encoding="utf-8")) | standard
 
     def invoke(self, event: Event) -> dict[str, Any]:
         """Call the handler; its event and its answer travel as JSON."""
@@ -79,7 +83,7 @@ class Endpoint:
     ) -> Answer:
         """Post a body: bytes in base64 as API Gateway hands binary over, text as it is, anything else as JSON."""
         text = body if isinstance(body, str) else json.dumps(body) if not isinstance(body, bytes) else None
-        event = self._sample | {
+        event = self.sample | {
             "body": base64.b64encode(cast("bytes", body)).decode() if text is None else text,
             "isBase64Encoded": text is None,
         }
@@ -90,6 +94,41 @@ class Endpoint:
         if in_path is not None:
             event["pathParameters"] = {"token": in_path}
         return self.call(event)
+
+
+class Ask:
+    """The console behind API Gateway. Asks as somebody with the token, unless another is given."""
+
+    def __init__(self) -> None:
+        self._endpoint = Endpoint(console.lambda_handler, "console.json")
+        self.sample = self._endpoint.sample
+
+    def __call__(self, path: str, token: str | None = SECRET["console_token"], **query: str) -> "PlainAnswer":
+        match = find(ROUTES, "GET", path)
+        assert match, path
+        basic = base64.b64encode(f"support:{token}".encode()).decode()
+        return self.invoke(
+            self.sample
+            | {"routeKey": match.route.key, "rawPath": path, "pathParameters": match.path_parameters}
+            | {"queryStringParameters": query, "headers": {} if token is None else {"authorization": f"Basic {basic}"}}
+        )
+
+    def invoke(self, event: Event) -> "PlainAnswer":
+        answer = self._endpoint.invoke(event)
+        return PlainAnswer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAnswer:
+    """An answer that may be a page."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self.text))
 
 
 class Output:
@@ -116,8 +155,9 @@ class Output:
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Output:
-    # The logger keeps the standard output of its import, which pytest has replaced since.
-    monkeypatch.setattr(segment_ingest.logger.registered_handler, "stream", _StandardOutput())
+    # The loggers keep the standard output of their import, which pytest has replaced since.
+    for app in (segment_ingest, delivery_reports, console):
+        monkeypatch.setattr(app.logger.registered_handler, "stream", _StandardOutput())
     return Output(capsys)
 
 
@@ -167,3 +207,13 @@ def publish(
     delivery_events.wiring.cache_clear()
     yield Endpoint(delivery_events.lambda_handler, "stream.json").invoke
     delivery_events.wiring.cache_clear()
+
+
+@pytest.fixture
+def ask(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one_session: None) -> Iterator[Ask]:
+    """GET /console and what is below it; and what is sent from now on is searchable."""
+    monkeypatch.setenv("CONSOLE", "on")
+    monkeypatch.setattr(console, "dynamodb_client", lambda: dynamodb)
+    console.wiring.cache_clear()
+    yield Ask()
+    console.wiring.cache_clear()

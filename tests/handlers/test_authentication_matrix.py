@@ -16,6 +16,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from functions.console import app as console
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from segment_msg91.reporting import Receipt
@@ -25,6 +26,7 @@ from tests.handlers.conftest import BEARER, Endpoint
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.handlers.conftest import Ask
 
 MISSING: Final = object()
 AUTHKEY: Final = "authkey-now"
@@ -77,9 +79,14 @@ def _basic(user: str) -> dict[str, Any]:
     return {"headers": {"authorization": "Basic " + base64.b64encode(f"{user}:".encode()).decode()}}
 
 
+def _password(token: str) -> dict[str, Any]:
+    return {"headers": {"authorization": "Basic " + base64.b64encode(f"anybody:{token}".encode()).decode()}}
+
+
 PLACES: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
     "Bearer": lambda token: {"headers": {"authorization": f"Bearer {token}"}},
     "Basic": _basic,
+    "Basic password": _password,
     "X-Webhook-Token": lambda token: {"headers": {"X-Webhook-Token": token}},
     "query": lambda token: {"queryStringParameters": {"token": token}},
     "path": lambda token: {"pathParameters": {"token": token}},
@@ -179,14 +186,21 @@ class Recorder:
         self.received += 1
         return [Result(Status.SKIPPED, None) for _ in events]
 
+    def messages(self, _query: object) -> dict[str, object]:
+        self.received += 1
+        return {}
+
+    message = phone = messages
+
     def receive(self, *_: object) -> Receipt:
         self.received += 1
         return Receipt()
 
 
 def _secret(shape: Shape) -> dict[str, object]:
-    """Write the three rotating credentials of the secret in one shape."""
+    """Write the four rotating credentials of the secret in one shape."""
     kinds = {"segment_shared_secret": "shared", "segment_token": "token", "report_token": "report"}
+    kinds["console_token"] = "console"
     written = {name: shape.write(kind) for name, kind in kinds.items()}
     return {name: value for name, value in written.items() if value is not MISSING}
 
@@ -227,6 +241,37 @@ def test_msg91_is_let_in_exactly_when_the_contract_says(shape: Shape, monkeypatc
         expected = token.place in ("Bearer", "X-Webhook-Token", "query", "path") and token.whose in shape.accepted
         if (status, recorder.received - before) != ((200, 1) if expected else (401, 0)):
             wrong.append((token, status))
+    assert wrong == []
+
+
+CONSOLE_ROUTES: Final = {
+    "/console": None,
+    "/console/messages": None,
+    "/console/messages/{crqid}": {"crqid": "c1"},
+    "/console/messages/{crqid}/phone": {"crqid": "c1"},
+}
+
+
+@SHAPED
+def test_people_are_let_in_exactly_when_the_contract_says(shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(_secret(shape))
+    monkeypatch.setattr(console, "wiring", lambda: (recorder, recorder))
+    endpoint = Endpoint(console.lambda_handler, "console.json")
+    wrong = []
+    for (path, parameters), token in product(CONSOLE_ROUTES.items(), _tokens("console", "token")):
+        before = recorder.received
+        answer = endpoint.invoke(
+            endpoint.sample
+            | {"routeKey": f"GET {path}", "headers": {}}
+            | token.members
+            | {"pathParameters": parameters}
+        )
+        expected = token.place == "Basic password" and token.whose in shape.accepted
+        read = expected and path != "/console"
+        if (answer["statusCode"], recorder.received - before) != (200 if expected else 401, int(read)):
+            wrong.append((path, token, answer["statusCode"]))
+        if ("www-authenticate" in answer["headers"]) == expected:
+            wrong.append((path, token, answer["headers"]))
     assert wrong == []
 
 
@@ -279,3 +324,14 @@ def test_without_a_secret_msg91_is_told_to_come_again_and_nothing_is_kept(
     ]
     assert statuses == [503] * 4
     assert (dynamodb.calls, aws.queued("ReportsRedriveQueue"), aws.queued("ReportsQuarantineQueue")) == ([], [], [])
+
+
+@pytest.mark.usefixtures("_no_secret")
+def test_without_a_secret_nobody_sees_the_console_and_nothing_is_read(
+    ask: "Ask", dynamodb: "UnreliableDynamoDb"
+) -> None:
+    tokens = ["", "sandbox-console-token"]
+    assert [ask(path, token=token).status for path in ("/console", "/console/messages") for token in tokens] == [
+        503
+    ] * 4
+    assert dynamodb.calls == []

@@ -345,7 +345,7 @@ def test_the_most_talkative_log_level_makes_no_library_talk(library: str) -> Non
     assert not logging.getLogger(library).isEnabledFor(logging.DEBUG)
 
 
-@pytest.mark.parametrize("function", ["segment_ingest", "delivery_reports", "delivery_events"])
+@pytest.mark.parametrize("function", ["segment_ingest", "delivery_reports", "delivery_events", "console"])
 def test_a_function_quiets_the_libraries_that_the_runtime_has_made_talkative(function: str) -> None:
     script = f"""if True:
         import logging

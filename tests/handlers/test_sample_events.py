@@ -9,7 +9,7 @@ from sandbox.template import PATH
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeSegment
-    from tests.handlers.conftest import Endpoint, Invoke
+    from tests.handlers.conftest import Ask, Endpoint, Invoke
 
 EVENTS: Final = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in PATH.parent.glob("events/*.json")}
 
@@ -37,8 +37,11 @@ REPORTS: Final = {
 }
 
 
+CONSOLE: Final = {"console", "console_search"}
+
+
 def test_every_sample_event_is_among_these() -> None:
-    assert set(EVENTS) == {*SEGMENT, *REPORTS, "redrive", "stream"}
+    assert set(EVENTS) == {*SEGMENT, *REPORTS, *CONSOLE, "redrive", "stream"}
 
 
 @pytest.mark.parametrize(("name", "expected"), SEGMENT.items(), ids=SEGMENT)
@@ -80,3 +83,15 @@ def test_the_sample_of_the_redrive_queue_is_stored(report: "Endpoint", aws: "Aws
 def test_the_sample_of_the_stream_is_told_to_segment(publish: "Invoke", segment: "FakeSegment") -> None:
     assert publish(EVENTS["stream"]) == {"batchItemFailures": []}
     assert [event["event"] for event in segment.received()] == ["SMS Sent", "SMS Delivered"]
+
+
+def test_the_samples_of_the_console_show_the_page_and_the_sms_of_a_sample_event(ask: "Ask", ingest: "Endpoint") -> None:
+    ingest.call(EVENTS["track"])
+    page, found = (ask.invoke(EVENTS[name]) for name in ("console", "console_search"))
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert [message["event"] for message in found.body["messages"]] == ["Clicked Login Button"]
+
+
+@pytest.mark.parametrize("name", sorted(CONSOLE))
+def test_a_sample_of_the_console_without_its_token_is_refused(name: str, ask: "Ask") -> None:
+    assert ask.invoke(EVENTS[name] | {"headers": {}}).status == 401

@@ -20,7 +20,7 @@ OURS: Final = "SegmentMsg91"
 # What AWS publishes by itself, as its documentation has it.
 OF_AWS: Final = {
     "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, [{"QueueName"}]),
-    "AWS/Lambda": ({"Invocations", "Errors", "Throttles", "Duration"}, [{"FunctionName"}]),
+    "AWS/Lambda": ({"Invocations", "Errors", "Throttles", "Duration", "IteratorAge"}, [{"FunctionName"}]),
     "AWS/ApiGateway": ({"Count", "4xx", "5xx"}, [{"ApiId"}]),
     "AWS/DynamoDB": (
         {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},

@@ -21,7 +21,8 @@ def load(name: str) -> dict[str, Any]:
 def test_an_event_fits_a_route_of_the_template(name: str) -> None:
     event = load(name)
 
-    match = find(Template.load().routes(), event["requestContext"]["http"]["method"], event["rawPath"])
+    routes = Template.load(parameters={"Console": "on"}).routes()
+    match = find(routes, event["requestContext"]["http"]["method"], event["rawPath"])
 
     assert match
     assert event["routeKey"] == event["requestContext"]["routeKey"] == match.route.key
@@ -34,6 +35,9 @@ def test_an_event_carries_the_sandboxs_token(name: str) -> None:
 
     if event["rawPath"] == "/segment":
         assert event["headers"]["authorization"] == f"Bearer {SECRET['segment_token']}"
+    elif event["rawPath"].startswith("/console"):
+        encoded = event["headers"]["authorization"].removeprefix("Basic ")
+        assert base64.b64decode(encoded).decode() == f"support:{SECRET['console_token']}"
     else:
         assert event["pathParameters"]["token"] == SECRET["report_token"]
 
@@ -41,6 +45,6 @@ def test_an_event_carries_the_sandboxs_token(name: str) -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 def test_an_events_length_is_that_of_its_body(name: str) -> None:
     event = load(name)
-    body = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
+    body = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event.get("body", "").encode()
 
     assert event["headers"]["content-length"] == str(len(body))

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from sandbox.msg91_simulator.reports import WRITERS
@@ -91,16 +92,21 @@ def test_a_real_authkey_and_a_number_send_one_sms_to_it(tmp_path: Path) -> None:
     assert [entry.sms.number for entry in real.ledger.entries()] == ["919800000061"]
 
 
-def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+def test_it_tells_where_the_console_is_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sandbox", "--log", str(tmp_path / "log"), *FREE_PORTS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={}) as process:  # noqa: S603
         assert process.stdout
+        told = []
         for line in process.stdout:
+            told.append(line)
             if line.startswith("  curl"):
                 break
+        (console,) = [line for line in told if "the console" in line]
+        page = httpx.get(console.split()[2], auth=("anybody", console.split()[-1].rstrip(")")))
         process.terminate()
         rest, _ = process.communicate(timeout=30)
 
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert process.returncode == 0
     assert rest.endswith("Stopped.\n")
 

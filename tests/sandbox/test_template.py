@@ -21,6 +21,35 @@ def test_routes_come_with_their_functions(template: Template) -> None:
     ]
 
 
+def test_what_a_condition_leaves_out_is_not_there(template: Template) -> None:
+    with_console = Template.load(parameters={"Console": "on"})
+
+    assert {function.name for function in with_console.functions()} - {f.name for f in template.functions()} == {
+        "ConsoleFunction"
+    }
+    assert [route.path for route in with_console.routes() if route.method == "GET"] == [
+        "/console",
+        "/console/messages",
+        "/console/messages/{crqid}",
+        "/console/messages/{crqid}/phone",
+    ]
+
+
+def test_a_condition_may_be_the_opposite_of_one() -> None:
+    document = {
+        "Parameters": {"Topic": {"Default": ""}},
+        "Conditions": {"HasTopic": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Topic"}, ""]}]}},
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Condition": "HasTopic", "Properties": {}}},
+    }
+    assert Template(document).queues() == []
+    assert [queue.name for queue in Template(document, {"Topic": "arn"}).queues()] == ["Queue"]
+
+
+def test_a_condition_of_another_form_is_not_guessed() -> None:
+    with pytest.raises(ValueError, match="Fn::And"):
+        Template({"Conditions": {"Both": {"Fn::And": []}}, "Resources": {}})
+
+
 def test_a_function_has_the_globals_and_a_module_to_import(template: Template) -> None:
     assert template.functions()[0] == Function(
         "SegmentIngestFunction", "functions.segment_ingest.app", "lambda_handler", timeout=29, memory=512
@@ -77,6 +106,9 @@ def test_a_table_is_what_create_table_takes(template: Template) -> None:
     assert [index["IndexName"] for index in messages.definition["GlobalSecondaryIndexes"]] == [
         "by_request_id",
         "by_phone",
+        "by_message_id",
+        "by_user_id",
+        "by_day",
     ]
     assert messages.time_to_live == {"AttributeName": "expires_at", "Enabled": True}
 
@@ -108,8 +140,9 @@ def test_a_variable_without_a_value_is_left_out() -> None:
     assert Template({"Resources": {"Function": function}}).environment("Function", "") == {"B": "b"}
 
 
-def test_sam_local_gets_every_variable_that_leads_to_the_sandbox(template: Template) -> None:
+def test_sam_local_gets_every_variable_that_leads_to_the_sandbox() -> None:
     given = json.loads(ENVIRONMENT_FOR_SAM_LOCAL.read_text(encoding="utf-8"))
+    template = Template.load(parameters={"Console": "on"})
 
     for function in template.functions():
         local = template.environment(function.name, AWS_IN_A_CONTAINER)

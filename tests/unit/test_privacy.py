@@ -37,7 +37,7 @@ def test_a_request_shows_nothing_private() -> None:
 
 
 def test_secrets_show_nothing() -> None:
-    assert repr(Secrets(KEY, (KEY,), (KEY,), (KEY,))) == "Secrets()"
+    assert repr(Secrets(KEY, (KEY,), (KEY,), (KEY,), KEY, (KEY,))) == "Secrets()"
 
 
 def test_an_outcome_does_not_quote_msg91() -> None:

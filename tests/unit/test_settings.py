@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from segment_msg91.settings import (
+    ConsoleSettings,
     Defaults,
     EventSettings,
     IngestSettings,
@@ -31,6 +32,7 @@ def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -
         max_event_age=None,
         resend_unknown_after=None,
         max_recipients_per_request=50,
+        is_searchable=False,
     )
 
 
@@ -47,6 +49,7 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         "MAX_EVENT_AGE_HOURS": "24",
         "RESEND_UNKNOWN_AFTER_MINUTES": "30",
         "MAX_RECIPIENTS_PER_REQUEST": "100",
+        "CONSOLE": "on",
     }
     assert IngestSettings.load(environment) == IngestSettings(
         secret_id="secret",
@@ -57,6 +60,7 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         max_event_age=timedelta(hours=24),
         resend_unknown_after=timedelta(minutes=30),
         max_recipients_per_request=100,
+        is_searchable=True,
     )
 
 
@@ -73,6 +77,18 @@ def test_every_variable_of_the_reports_function_is_read() -> None:
 
 def test_msg91_s_zone_is_india_s_unless_set() -> None:
     assert ReportSettings.load(REPORTS).msg91_zone.utcoffset(None) == timedelta(hours=5, minutes=30)
+
+
+@pytest.mark.parametrize("name", ["SECRET_ID", "MESSAGES_TABLE", "REPORTS_TABLE"])
+def test_the_console_does_not_start_without_a_resource(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        ConsoleSettings.load(REPORTS | {name: ""})
+
+
+@pytest.mark.parametrize("value", ["On", "true", "1"])
+def test_a_switch_is_on_or_off(value: str) -> None:
+    with pytest.raises(SettingsError, match="CONSOLE: must be on or off"):
+        IngestSettings.load(INGEST | {"CONSOLE": value})
 
 
 @pytest.mark.parametrize("name", INGEST)
@@ -140,9 +156,10 @@ def test_the_secret_is_read() -> None:
             "segment_token": "token",
             "report_token": "report",
             "segment_write_key": " write ",
+            "console_token": "console",
         }
     )
-    assert secrets == Secrets("authkey", ("shared",), ("token",), ("report",), "write")
+    assert secrets == Secrets("authkey", ("shared",), ("token",), ("report",), "write", ("console",))
 
 
 def test_a_rotated_credential_is_a_list_of_two() -> None:
@@ -154,7 +171,14 @@ def test_a_rotated_credential_is_a_list_of_two() -> None:
 
 @pytest.mark.parametrize("empty", [None, "", "   ", [], [""], ["", None], 0, {}, False])
 def test_an_empty_credential_is_none_at_all(empty: object) -> None:
-    names = ("msg91_authkey", "segment_shared_secret", "segment_token", "report_token", "segment_write_key")
+    names = (
+        "msg91_authkey",
+        "segment_shared_secret",
+        "segment_token",
+        "report_token",
+        "segment_write_key",
+        "console_token",
+    )
     assert Secrets.parse(dict.fromkeys(names, empty)) == Secrets()
 
 

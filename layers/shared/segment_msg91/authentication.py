@@ -1,4 +1,4 @@
-"""Who may call: Segment's signature and tokens, MSG91's token. Everything else is refused, nothing read further."""
+"""Who may call: Segment's signature and tokens, MSG91's token, the console's. All others are refused, unread."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ def authenticate_segment(request: Request, secrets: Secrets) -> None:
     signature = request.headers.get(_SIGNATURE)
     if signature is not None and _signs(signature, request.body, secrets):
         return
-    users = _basic_user(request)
+    users = [user for user, _ in _basic(request)]
     has_token = _any_matches([*_bearer(request), *users, *_query_token(request)], secrets.segment_tokens)
     if not has_token and not _any_matches(users, [secrets.msg91_authkey]):  # the authkey never goes into a URL
         raise UnauthorizedError(
@@ -53,6 +53,12 @@ def authenticate_msg91(request: Request, secrets: Secrets) -> None:
     ]
     if not _any_matches(credentials, secrets.report_tokens):
         raise UnauthorizedError("Unauthorized: end the URL with /<report_token>, or send it as X-Webhook-Token.")
+
+
+def authenticate_console(request: Request, secrets: Secrets) -> None:
+    """Let a request to /console in, or raise UnauthorizedError. Whoever asks may go by any name."""
+    if not _any_matches([password for _, password in _basic(request)], secrets.console_tokens):
+        raise UnauthorizedError("Unauthorized: sign in with any user name, and the secret's console_token as password.")
 
 
 def _signs(signature: str, signed: bytes, secrets: Secrets) -> bool:
@@ -83,8 +89,8 @@ def _bearer(request: Request) -> list[str]:
     return _present(_credentials(request, "bearer"))
 
 
-def _basic_user(request: Request) -> list[str]:
-    """Return the user name of Basic authentication: where Segment puts the "API Key" of a destination."""
+def _basic(request: Request) -> list[tuple[str, str]]:
+    """Return Basic authentication's user name, where Segment puts the "API Key" of a destination, and password."""
     encoded = _credentials(request, "basic")
     if encoded is None:
         return []
@@ -92,7 +98,8 @@ def _basic_user(request: Request) -> list[str]:
         decoded = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
         return []
-    return [decoded.partition(":")[0]]
+    user, _, password = decoded.partition(":")
+    return [(user, password)]
 
 
 def _credentials(request: Request, scheme: str) -> str | None:

@@ -19,6 +19,7 @@ from segment_msg91.settings import IngestSettings
 from segment_msg91.statuses import SendState
 from segment_msg91.store.aws import StoreUnavailableError, Value
 from segment_msg91.store.messages import Claimed, Draft, Found, Messages, NotClaimed, Settlement
+from segment_msg91.store.search import searchable
 from segment_msg91.times import instant
 
 # A claim is ours for so long. It outlives the function (template.yaml's Timeout), so that whoever finds a lease over
@@ -144,6 +145,8 @@ class Sender:
             chunk = [one for one in chunk if isinstance(one, Invalid)]
         contents = Counter(one.content for one in chunk if isinstance(one, Sms))
         drafts = [_draft(one, shared=isinstance(one, Sms) and contents[one.content] > 1) for one in chunk]
+        if self._settings.is_searchable:
+            drafts = [_searchable(draft, now) for draft in drafts]
         claims = self._messages.claim(drafts, now, LEASE, self._settings.resend_unknown_after)
         claimed: list[tuple[Sms, Claimed]] = []
         for one, claim in zip(chunk, claims, strict=True):
@@ -310,6 +313,12 @@ def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
         "crqid_shared": shared or None,
     }
     return Draft(one.crqid, attributes | described)
+
+
+def _searchable(draft: Draft, now: datetime) -> Draft:
+    """Let the console find a message by more than its number and its request id."""
+    message_id, user_id = draft.attributes["message_id"], draft.attributes["user_id"]
+    return replace(draft, once=searchable(draft.crqid, message_id, user_id, now))
 
 
 def _refused(one: Sms, refusal: Refusal) -> Result:

@@ -42,6 +42,7 @@ class IngestSettings:
     max_event_age: timedelta | None
     resend_unknown_after: timedelta | None
     max_recipients_per_request: int
+    is_searchable: bool
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -62,6 +63,7 @@ class IngestSettings:
             max_event_age=timedelta(hours=_whole(environ, "MAX_EVENT_AGE_HOURS", 0)) or None,
             resend_unknown_after=timedelta(minutes=_whole(environ, "RESEND_UNKNOWN_AFTER_MINUTES", 0)) or None,
             max_recipients_per_request=_whole(environ, "MAX_RECIPIENTS_PER_REQUEST", 50, least=1),
+            is_searchable=_switch(environ, "CONSOLE"),
         )
 
 
@@ -114,6 +116,26 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """The environment of ConsoleFunction."""
+
+    secret_id: str
+    messages_table: str
+    reports_table: str
+    retention: timedelta
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the environment. Raises SettingsError."""
+        return cls(
+            secret_id=_required(environ, "SECRET_ID"),
+            messages_table=_required(environ, "MESSAGES_TABLE"),
+            reports_table=_required(environ, "REPORTS_TABLE"),
+            retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Secrets:
     """The credentials of both sides. An empty one authenticates nobody."""
 
@@ -122,6 +144,7 @@ class Secrets:
     segment_tokens: tuple[str, ...] = field(default=(), repr=False)
     report_tokens: tuple[str, ...] = field(default=(), repr=False)
     segment_write_key: str = field(default="", repr=False)
+    console_tokens: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -134,6 +157,7 @@ class Secrets:
             segment_tokens=_credentials(value.get("segment_token")),
             report_tokens=_credentials(value.get("report_token")),
             segment_write_key=next(iter(_credentials(value.get("segment_write_key"))), ""),
+            console_tokens=_credentials(value.get("console_token")),
         )
 
 
@@ -154,6 +178,13 @@ def _whole(environ: Mapping[str, str], name: str, default: int, least: int = 0) 
     if not text.isascii() or not text.isdigit() or int(text) < least:
         raise SettingsError(f"{name}: must be a whole number of {least} or more")
     return int(text)
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip() or "off"
+    if text not in ("on", "off"):
+        raise SettingsError(f"{name}: must be on or off")
+    return text == "on"
 
 
 def _credentials(value: object) -> tuple[str, ...]:

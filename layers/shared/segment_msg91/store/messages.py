@@ -35,11 +35,15 @@ _MOST_OWED: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be claimed: the message's key and what describes it. An invalid one is only put on record."""
+    """What is to be claimed: the message's key and what describes it. An invalid one is only put on record.
+
+    `once`: attributes that stay as the first claim has written them.
+    """
 
     crqid: str
     attributes: Mapping[str, Value | None] = field(repr=False)
     invalid_because: str | None = None
+    once: Mapping[str, Value] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +264,7 @@ class Messages:
                 "unknown_then": SendState.UNKNOWN,
                 "in_doubt_since": instant(now - resend_after),
             }
+        values |= {f"once_{name}": value for name, value in draft.once.items()}
         return self._update(
             draft.crqid,
             attributes,
@@ -267,6 +272,7 @@ class Messages:
             f"attribute_not_exists(#crqid) OR (attribute_not_exists(#delivery_status) AND ({claimable}))",
             values,
             also=(
+                *(f"#{name} = if_not_exists(#{name}, :once_{name})" for name in draft.once),
                 "#attempts = if_not_exists(#attempts, :zero) + :one",
                 "#created_at = if_not_exists(#created_at, :now)",
                 "#expires_at = if_not_exists(#expires_at, :expires)",

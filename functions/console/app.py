@@ -1,0 +1,149 @@
+"""GET /console: the page for support and marketing, and the JSON behind it. Reads, and changes nothing."""
+
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Logger
+
+from segment_msg91.api_gateway import Request, answer
+from segment_msg91.authentication import UnauthorizedError, authenticate_console
+from segment_msg91.console import Console, InvalidQueryError, NotFoundError
+from segment_msg91.secret import SecretReader
+from segment_msg91.settings import ConsoleSettings, SecretUnavailableError, in_lambda
+from segment_msg91.store.aws import StoreUnavailableError, dynamodb_client, secretsmanager_client
+from segment_msg91.store.search import Search
+from segment_msg91.unexpected import described
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+type Answer = dict[str, Any]
+
+logger: Final = Logger()
+# The runtime gives LogLevel to every library. They quote what they send.
+logging.getLogger().setLevel(logging.WARNING)
+
+PAGE: Final = "GET /console"
+CONTENT: Final[dict[str, Callable[[Console, Request], dict[str, Any]]]] = {
+    "GET /console/messages": lambda console, request: console.messages(request.query),
+    "GET /console/messages/{crqid}": lambda console, request: console.message(request.path_parameters["crqid"]),
+    "GET /console/messages/{crqid}/phone": lambda console, request: console.phone(request.path_parameters["crqid"]),
+}
+
+SECURITY_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+CHALLENGE: Final = {"www-authenticate": 'Basic realm="SMS console", charset="UTF-8"'}
+
+
+@cache
+def wiring() -> tuple[SecretReader, Console]:
+    """Build what a question needs, once in an environment's life."""
+    settings = ConsoleSettings.load()
+    search = Search(dynamodb_client(), settings.messages_table, settings.reports_table)
+    return SecretReader(secretsmanager_client(), settings.secret_id), Console(search, settings.retention)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> Answer:  # noqa: ARG001 - the decorator's
+    """Answer a request of API Gateway's (payload 2.0)."""
+    try:
+        response = _answer(event)
+    except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the data
+        logger.error("unexpected error", trouble=described(error))
+        response = answer(503, "Unexpected error; the function's log names it.")
+    return response | {"headers": SECURITY_HEADERS | response["headers"]}
+
+
+def _answer(event: dict[str, Any]) -> Answer:
+    route = event.get("routeKey", "")
+    secret, console = wiring()
+    request = Request.of(event)
+    try:
+        authenticate_console(request, secret.read())
+    except SecretUnavailableError as error:
+        logger.error("secret unavailable", reason=str(error))
+        return answer(503, "The secret can't be read now, so nobody can be authenticated; try again.")
+    except UnauthorizedError as error:
+        logger.warning("unauthorized", route=route)
+        refusal = page(status=401) if route == PAGE else answer(401, str(error))
+        return refusal | {"headers": refusal["headers"] | CHALLENGE}
+    # Who looked at which number is a matter of record; what was searched for may be a number itself.
+    logger.info("console", route=route, crqid=request.path_parameters.get("crqid"))
+    return page(status=200) if route == PAGE else _content(route, console, request)
+
+
+def _content(route: str, console: Console, request: Request) -> Answer:
+    if route not in CONTENT:
+        return answer(404, "There is nothing here; the page is at /console.")
+    try:
+        return _json(CONTENT[route](console, request))
+    except InvalidQueryError as error:
+        return answer(400, str(error))
+    except NotFoundError:
+        return answer(404, "There is no such message (any more); RetentionDays says how long messages are kept.")
+    except StoreUnavailableError as error:
+        logger.error("tables unavailable", reason=str(error))
+        return answer(503, "The tables can't be read now; try again.")
+
+
+def _json(content: dict[str, Any]) -> Answer:
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(content)}
+
+
+@cache
+def page(status: int) -> Answer:
+    """Return the page: one document, its script and style in it, and neither allowed but by its hash.
+
+    At 401 it is the same without anything to see, and asks for the token itself: for browsers that did not ask,
+    because whatever lies between has taken or renamed the WWW-Authenticate header, as API Gateway's REST APIs do.
+    """
+    html, script, style = (_asset(name) for name in ("console.html", "console.js", "console.css"))
+    access = "granted" if status == 200 else "refused"  # noqa: PLR2004 - it reads best as it is
+    policy = {
+        "default-src": "'none'",
+        "script-src": _hash(script),
+        "style-src": _hash(style),
+        "connect-src": "'self'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    return {
+        "statusCode": status,
+        "headers": {
+            "content-type": "text/html; charset=utf-8",
+            "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        },
+        "body": html.replace('data-access="granted"', f'data-access="{access}"')
+        .replace("/* console.css */", style)
+        .replace("/* console.js */", script),
+    }
+
+
+def _asset(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
+if in_lambda():  # the init phase has a whole core, and comes before anybody waits
+    wiring()

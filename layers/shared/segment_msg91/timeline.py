@@ -1,0 +1,217 @@
+"""What became of one SMS, told to people: where it stands, why, what to do, and what happened when. Pure.
+
+Shows no phone number but masked, wherever in a message it may stand.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from segment_msg91.failures import FAILURES, Category
+from segment_msg91.masking import masked, without_numbers, without_own_number
+from segment_msg91.statuses import FINAL, DeliveryStatus, SendState
+from segment_msg91.times import instant
+
+type Item = Mapping[str, Any]
+"""An item of the messages or of the reports table."""
+type View = dict[str, Any]
+"""What is written as JSON. Absent is None."""
+
+
+class Tone(StrEnum):
+    """How the page shows a state."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WAITING = "waiting"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a message stands. `sentence`: what happened, in plain words. `advice`: what to do; empty: nothing."""
+
+    label: str
+    tone: Tone
+    sentence: str
+    advice: str = ""
+
+
+_DELIVERED: Final = Standing("Delivered", Tone.GOOD, "The phone has received it.")
+_DELIVERY: Final = {
+    DeliveryStatus.DELIVERED: _DELIVERED,
+    DeliveryStatus.FAILED: Standing("Not delivered", Tone.BAD, "MSG91 took it, and it did not reach the phone."),
+    DeliveryStatus.NDNC: Standing("Not delivered", Tone.BAD, "The number is on the do-not-disturb registry (NDNC)."),
+    DeliveryStatus.REJECTED: Standing("Not delivered", Tone.BAD, "The operator rejected it."),
+    DeliveryStatus.BLOCKED: Standing("Not delivered", Tone.BAD, "The number is blocked at MSG91."),
+    DeliveryStatus.PENDING: Standing(
+        "On its way",
+        Tone.WAITING,
+        "The operator has it and has not reached the phone yet.",
+        "Wait for its next report.",
+    ),
+    DeliveryStatus.UNKNOWN: Standing(
+        "Unclear report", Tone.DOUBT, "MSG91 sent a report whose status is not known here.", "Read MSG91's words below."
+    ),
+}
+_ON_ITS_WAY: Final = Standing(
+    "Accepted",
+    Tone.WAITING,
+    "MSG91 has accepted it; no delivery report has come yet.",
+    "Reports take seconds to minutes. If none has come for hours, check the webhook's URL at MSG91.",
+)
+_UNKNOWN: Final = Standing(
+    "Outcome unknown",
+    Tone.DOUBT,
+    "MSG91's answer was lost, so the SMS may have been sent or not.",
+    "A delivery report will tell. It is not sent blindly again, because that could make two SMS of it.",
+)
+_SENDING: Final = {
+    SendState.SENDING: Standing("Being sent", Tone.WAITING, "It is on its way to MSG91 right now."),
+    SendState.ACCEPTED: _ON_ITS_WAY,
+    SendState.REJECTED: Standing("Refused", Tone.BAD, "MSG91 refused it."),
+    SendState.INVALID: Standing(
+        "Not sent",
+        Tone.BAD,
+        "The event asks for an SMS, but a field of it is missing or malformed.",
+        "Correct the event where it is made or mapped. It is not sent again by itself.",
+    ),
+    SendState.HELD: Standing(
+        "Held",
+        Tone.WAITING,
+        "MSG91 refuses everything at the moment, because of the account or its configuration.",
+        "Repair that, and Segment's next retry is sent. Segment retries for four hours.",
+    ),
+    SendState.RETRYABLE: Standing(
+        "To be retried",
+        Tone.WAITING,
+        "MSG91 or the database could not be reached; nothing was sent.",
+        "Segment delivers the event again by itself, for four hours.",
+    ),
+    SendState.UNKNOWN: _UNKNOWN,
+}
+_STEPS: Final = {
+    SendState.SENDING: "Handed to MSG91",
+    SendState.ACCEPTED: "Accepted by MSG91",
+    SendState.REJECTED: "Refused by MSG91",
+    SendState.INVALID: "Not sent",
+    SendState.HELD: "Held: MSG91 refused",
+    SendState.RETRYABLE: "MSG91 not reached",
+    SendState.UNKNOWN: "No answer from MSG91",
+}
+
+
+def summary(message: Item, now: datetime) -> View:
+    """Return the line of a list of messages."""
+    standing = standing_of(message, now)
+    return {
+        "crqid": message["crqid"],
+        "created_at": message.get("created_at"),
+        "event": _own(message, "event_name") or message.get("event_type"),
+        "phone": masked(str(message["phone"])) if "phone" in message else None,
+        "sender_id": message.get("sender_id"),
+        "label": standing.label,
+        "tone": standing.tone,
+    }
+
+
+def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete: bool) -> View:
+    """Return all that is shown of one message. `is_complete`: the reports are all there are."""
+    category = _category(message)
+    return {
+        **summary(message, now),
+        **asdict(standing_of(message, now)),
+        "category": category,
+        "is_permanent": FAILURES[category].is_permanent if category else None,
+        "is_contradicted": bool(message.get("delivery_conflict")),
+        "event_type": message.get("event_type"),
+        "message_id": _own(message, "message_id"),
+        "user_id": _own(message, "user_id"),
+        "anonymous_id": _own(message, "anonymous_id"),
+        "request_id": message.get("request_id"),
+        "template_id": message.get("template_id"),
+        "encoding": message.get("encoding"),
+        "parts": _whole(message.get("parts")),
+        "credits": next((str(one["credits"]) for one in reversed(reports) if "credits" in one), None),
+        "attempts": _whole(message.get("attempts")),
+        "timeline": list(_timeline(message, reports, now)),
+        "has_more_reports": not is_complete,
+    }
+
+
+def standing_of(message: Item, now: datetime) -> Standing:
+    """Tell where a message stands: by its delivery, which outweighs what was known of its sending, else by that."""
+    standing = _by_tables(message, now)
+    category = _category(message)
+    if standing.tone is Tone.GOOD or not category:
+        return standing
+    failure = FAILURES[category]
+    return Standing(standing.label, standing.tone, failure.sentence, failure.advice)
+
+
+def _by_tables(message: Item, now: datetime) -> Standing:
+    if "delivery_status" in message:
+        return _DELIVERY[DeliveryStatus(message["delivery_status"])]
+    state = SendState(message.get("send_state", SendState.UNKNOWN))
+    if state is SendState.SENDING and str(message.get("lease_until", "")) <= instant(now):
+        return _UNKNOWN  # its sender was stopped midway
+    return _SENDING[state]
+
+
+def _category(message: Item) -> Category | None:
+    name = message.get("failure_category")
+    return Category(name) if name in list(Category) else None
+
+
+def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator[View]:
+    name = " ".join(filter(None, (message.get("event_type"), _own(message, "event_name"))))
+    yield _step(message.get("created_at"), "Event from Segment", Tone.GOOD, name)
+    state = SendState(message.get("send_state", SendState.UNKNOWN))
+    tone = Tone.GOOD if state is SendState.ACCEPTED else _by_sending(message, now).tone
+    code = message.get("error_code")
+    words = (f"Code {code}" if code else None, message.get("error"))
+    at = message.get("settled_at") or message.get("created_at")
+    yield _step(at, _STEPS[state], tone, " · ".join(filter(None, words)))
+    for report in reports:
+        yield _report_step(report)
+    if not reports and "delivery_status" in message:
+        # It came without the request id that reports are looked up by.
+        yield _report_step(
+            {
+                "status": message["delivery_status"],
+                "code": message.get("delivery_code"),
+                "description": message.get("delivery_description"),
+                "failure_reason": message.get("failure_reason"),
+                "reported_at": message.get("delivery_reported_at"),
+            }
+        )
+
+
+def _by_sending(message: Item, now: datetime) -> Standing:
+    return _by_tables({name: value for name, value in message.items() if name != "delivery_status"}, now)
+
+
+def _report_step(report: Item) -> View:
+    status = DeliveryStatus(report["status"])
+    standing = _DELIVERY[status]
+    title = "Report: delivered" if status is DeliveryStatus.DELIVERED else f"Report: {status}"
+    code = report.get("code")
+    words = dict.fromkeys(filter(None, (report.get("failure_reason"), report.get("description"))))
+    prose = " · ".join([*words, *([f"code {code}"] if code and status in FINAL else [])])
+    return _step(report.get("reported_at") or report.get("received_at"), title, standing.tone, prose)
+
+
+def _step(at: object, title: str, tone: Tone, words: str) -> View:
+    return {"at": at, "title": title, "tone": tone, "words": without_numbers(words) or None}
+
+
+def _own(message: Item, name: str) -> str | None:
+    """Return an identifier or name of the event's, without the message's own number."""
+    value = message.get(name)
+    return None if value is None else without_own_number(str(value), str(message.get("phone", "")))
+
+
+def _whole(value: object) -> int | None:
+    return None if value is None else int(str(value))

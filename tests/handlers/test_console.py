@@ -1,0 +1,319 @@
+"""What the console answers: searches, one message, its number; what it never answers; and what it asks of AWS."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from functions.console.app import page
+
+if TYPE_CHECKING:
+    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.handlers.conftest import Ask, Endpoint, Output
+
+type Deliver = Callable[..., str]
+
+PHONE: Final = "919800000001"
+HOSTILE: Final = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def deliver(ask: "Ask", ingest: "Endpoint", track: "Track") -> Deliver:  # noqa: ARG001 - what `ask` finds is searchable
+    """Deliver a track event; return the key of its message."""
+
+    def send(phone: str = PHONE, message_id: str = "message-1", **event: Any) -> str:  # noqa: ANN401 - any JSON
+        answer = ingest(track(phone, message_id) | {"userId": "user-1"} | event)
+        return str(answer.body["results"][0]["crqid"])
+
+    return send
+
+
+@pytest.fixture
+def send_report(report: "Endpoint", aws: "Aws") -> Callable[..., None]:
+    """Let MSG91 report on a message."""
+
+    def send(crqid: str, status: str, description: str, **more: str) -> None:
+        message = aws.message(crqid)
+        body = {"requestId": message["request_id"], "number": message["phone"], "CRQID": crqid, "credit": "2"}
+        body |= {"date": "2026-01-02 08:34:10", "status": status, "desc": description, **more}
+        assert report(body).status == 200
+
+    return send
+
+
+def _strings(value: object) -> list[str]:
+    """Return every text in a JSON value."""
+    if isinstance(value, dict):
+        return [text for member in value.values() for text in _strings(member)]
+    if isinstance(value, list):
+        return [text for member in value for text in _strings(member)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"phone": "919800000001"},
+        {"phone": "+91 98000-00001"},
+        {"phone": " 00919800000001 "},
+        {"phone": "(+91) 98000.00001"},
+        {"message_id": "message-1"},
+        {"message_id": " message-1 "},
+        {"user_id": "user-1"},
+        {"request_id": "346130aa11bb22cc33dd0000"},
+        {},
+        {"phone": ""},
+    ],
+)
+def test_every_search_finds_the_message(ask: "Ask", deliver: Deliver, query: dict[str, str]) -> None:
+    crqid = deliver()
+    answer = ask("/console/messages", **query)
+    assert answer.status == 200
+    assert [message["crqid"] for message in answer.body["messages"]] == [crqid]
+    assert answer.body["messages"][0] | {"created_at": ""} == {
+        "crqid": crqid,
+        "created_at": "",
+        "event": "Order Shipped",
+        "phone": "91••••••••01",
+        "sender_id": "MSGIND",
+        "label": "Accepted",
+        "tone": "waiting",
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"phone": "919800000009"}, {"message_id": "message"}, {"user_id": "USER-1"}, {"request_id": "message-1"}],
+)
+def test_a_search_finds_nothing_else(ask: "Ask", deliver: Deliver, query: dict[str, str]) -> None:
+    deliver()
+    answer = ask("/console/messages", **query)
+    assert (answer.status, answer.body) == (200, {"messages": [], "after": None})
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"phone": "12345"}, "phone: no phone number; give 7 to 15 digits with the country code"),
+        ({"phone": "somebody"}, "phone: no phone number"),
+        ({"user_id": "u" * 257}, "user_id: longer than 256 characters"),
+        ({"phone": PHONE, "user_id": "user-1"}, "phone, user_id: search by one of them at a time"),
+        ({"name": "user-1"}, "name: not a parameter; search by phone, message_id, user_id, request_id"),
+        ({"after": "yesterday"}, "after: leads nowhere"),
+        ({"phone": PHONE, "after": "unknown"}, "after: leads nowhere"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_is_told_what_to_change(ask: "Ask", query: dict[str, str], named: str) -> None:
+    answer = ask("/console/messages", **query)
+    assert answer.status == 400
+    assert answer.body["message"].startswith(named)
+
+
+@pytest.mark.parametrize("query", [{"user_id": "user-1"}, {}])
+def test_a_long_list_comes_in_pages(ask: "Ask", ingest: "Endpoint", track: "Track", query: dict[str, str]) -> None:
+    ingest([track(f"9198000001{n:02}", f"message-{n}") | {"userId": "user-1"} for n in range(60)])
+    seen: list[str] = []
+    after: dict[str, str] = {}
+    while True:
+        body = ask("/console/messages", **query, **after).body
+        seen += [message["crqid"] for message in body["messages"]]
+        if len(seen) >= 60 or not body["after"]:
+            break
+        assert len(body["messages"]) == 25
+        after = {"after": body["after"]}
+    assert (len(seen), len(set(seen))) == (60, 60)
+
+
+def test_a_message_is_told_from_its_event_to_its_final_report(
+    ask: "Ask", deliver: Deliver, send_report: Callable[..., None]
+) -> None:
+    crqid = deliver()
+    send_report(crqid, "2", "FAILED", failedReason="Template Inactive on DLT")
+    told = ask(f"/console/messages/{crqid}").body
+    assert (told["label"], told["tone"], told["category"], told["is_permanent"]) == (
+        "Not delivered",
+        "bad",
+        "dlt_template",
+        True,
+    )
+    assert told["sentence"] == "India's DLT registry has no active template that fits this text."
+    assert "DLT portal" in told["advice"]
+    assert (told["sender_id"], told["parts"], told["credits"], told["encoding"]) == ("MSGIND", 1, "2", "GSM-7")
+    assert (told["message_id"], told["user_id"]) == ("message-1", "user-1")
+    assert [(step["title"], step["tone"], step["words"]) for step in told["timeline"]] == [
+        ("Event from Segment", "good", "track Order Shipped"),
+        ("Accepted by MSG91", "good", None),
+        ("Report: failed", "bad", "Template Inactive on DLT · FAILED · code 2"),
+    ]
+    assert told["timeline"][2]["at"] == "2026-01-02T03:04:10Z"
+
+
+def test_a_message_that_msg91_refused_says_why_and_what_to_do(ask: "Ask", deliver: Deliver, msg91: "FakeMsg91") -> None:
+    msg91.refuses("301", "Insufficient balance")
+    told = ask(f"/console/messages/{deliver()}").body
+    assert (told["label"], told["category"], told["is_permanent"]) == ("Held", "balance", False)
+    assert told["timeline"][-1]["words"] == "Code 301 · Insufficient balance"
+    assert "Recharge" in told["advice"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/console/messages/unknown", "/console/messages/unknown/phone", "/console/messages/a~b"]
+)
+def test_a_message_that_is_not_there_is_not_found(ask: "Ask", path: str) -> None:
+    answer = ask(path)
+    assert answer.status == 404
+    assert "no such message" in answer.body["message"]
+
+
+def test_the_number_is_shown_to_whoever_asks_for_that_messages(ask: "Ask", deliver: Deliver) -> None:
+    assert ask(f"/console/messages/{deliver()}/phone").body == {"phone": PHONE}
+
+
+def test_no_other_answer_holds_a_number_wherever_it_came_from(
+    ask: "Ask",
+    deliver: Deliver,
+    send_report: Callable[..., None],
+    msg91: "FakeMsg91",
+    ingest: "Endpoint",
+    track: "Track",
+) -> None:
+    person = {"userId": PHONE, "anonymousId": f"anon-{PHONE}", "event": f"Call +{PHONE[:2]} {PHONE[2:7]} {PHONE[7:]}"}
+    failed = deliver(message_id=f"ajs-{PHONE}", **person)
+    send_report(failed, "2", f"no route to {PHONE}", failedReason=f"{PHONE} is invalid")
+    msg91.refuses("202", f"Invalid number {PHONE}")
+    refused = deliver(message_id="message-2", **person)
+    ingest([track(f"9198000001{n:02}", f"message-{n}") for n in range(60)])
+    request_id = ask(f"/console/messages/{failed}").body["request_id"]
+    answers = [ask(f"/console/messages/{crqid}") for crqid in (failed, refused)]
+    for query in ({}, {"phone": PHONE}, {"user_id": PHONE}, {"message_id": f"ajs-{PHONE}"}, {"request_id": request_id}):
+        answers.append(ask("/console/messages", **query))
+        if after := answers[-1].body["after"]:
+            answers.append(ask("/console/messages", **query, after=after))
+    texts = [text for answer in answers for text in _strings(answer.body)]
+    assert "91••••••••01" in texts
+    digits = [re.sub(r"[ +()-]", "", text) for text in texts]
+    assert [text for text in digits if "00000001" in text or "0000001" in text or "98000001" in text] == []
+
+
+def test_hostile_texts_are_told_as_they_are_in_json_that_no_browser_takes_for_a_page(
+    ask: "Ask", deliver: Deliver, send_report: Callable[..., None]
+) -> None:
+    crqid = deliver(event=HOSTILE, userId=HOSTILE)
+    send_report(crqid, "2", HOSTILE, failedReason=HOSTILE)
+    for answer in (ask("/console/messages", user_id=HOSTILE), ask(f"/console/messages/{crqid}")):
+        assert HOSTILE in _strings(answer.body)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize("token", ["sandbox-console-token", "wrong", None])
+@pytest.mark.parametrize("path", ["/console", "/console/messages", "/console/messages/unknown"])
+def test_every_answer_is_kept_by_nobody_and_framed_by_nobody(ask: "Ask", path: str, token: str | None) -> None:
+    headers = ask(path, token).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_who_is_refused_is_asked_for_basic_and_sees_the_page_without_anything_in_it(ask: "Ask") -> None:
+    answer = ask("/console", None)
+    assert (answer.status, answer.headers["www-authenticate"][:6]) == (401, "Basic ")
+    assert 'data-access="refused"' in answer.text
+    assert 'data-access="granted"' in ask("/console").text
+    assert ask("/console/messages", None).body["message"].startswith("Unauthorized: sign in")
+
+
+@pytest.mark.parametrize("token", ["sandbox-console-token", None])
+def test_the_page_runs_its_own_script_and_style_and_nothing_else(ask: "Ask", token: str | None) -> None:
+    answer = ask("/console", token)
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy["script-src"] == _hash_of("script", answer.text)
+    assert policy["style-src"] == _hash_of("style", answer.text)
+    assert (policy["default-src"], policy["connect-src"], policy["base-uri"]) == ("'none'", "'self'", "'none'")
+    assert policy["require-trusted-types-for"] == "'script'"
+
+
+def test_the_page_has_no_inline_handlers_no_styles_in_attributes_and_nothing_from_elsewhere(ask: "Ask") -> None:
+    markup = re.sub(r"<(script|style)>.*?</\1>", "", ask("/console").text, flags=re.DOTALL)
+    assert not re.search(r"<[^>]*\s(on\w+|style)=", markup)
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", markup)
+    assert len(re.findall(r"<script|<style|<link", ask("/console").text)) == 3
+
+
+def _hash_of(element: str, html: str) -> str:
+    (source,) = re.findall(rf"<{element}>(.*?)</{element}>", html, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
+def test_the_page_is_small() -> None:
+    assert len(page(200)["body"].encode()) < 32_000
+
+
+def test_nothing_is_asked_of_dynamodb_but_queries_and_reads_by_key_and_never_many(
+    ask: "Ask", deliver: Deliver, send_report: Callable[..., None], dynamodb: "UnreliableDynamoDb"
+) -> None:
+    crqid = deliver()
+    send_report(crqid, "1", "DELIVERED")
+    expected = {
+        ("/console", ""): [],
+        ("/console/messages", ""): ["query"] * 24 + ["batch_get_item"],  # three days of eight partitions
+        **{("/console/messages", by): ["query", "batch_get_item"] for by in ("phone", "message_id", "user_id")},
+        (f"/console/messages/{crqid}", ""): ["get_item", "query", "query"],
+        (f"/console/messages/{crqid}/phone", ""): ["get_item"],
+    }
+    values = {"phone": PHONE, "message_id": "message-1", "user_id": "user-1"}
+    made = {}
+    for path, by in expected:
+        dynamodb.calls.clear()
+        assert ask(path, **({by: values[by]} if by else {})).status == 200
+        made[path, by] = list(dynamodb.calls)
+    assert made == expected
+
+
+@pytest.mark.parametrize("path", ["/console/messages", "/console/messages/crqid1", "/console/messages/crqid1/phone"])
+def test_tables_that_do_not_answer_are_said_to_be_unavailable(
+    ask: "Ask", dynamodb: "UnreliableDynamoDb", path: str
+) -> None:
+    dynamodb.refuses_everything()
+    answer = ask(path)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "30")
+    assert "tables can't be read" in answer.body["message"]
+
+
+def test_a_route_that_is_not_the_consoles_is_not_found(ask: "Ask") -> None:
+    event = ask.sample | {"routeKey": "GET /elsewhere"}
+    assert ask.invoke(event).status == 404
+
+
+def test_an_error_that_nobody_foresaw_is_told_without_what_it_quotes(
+    ask: "Ask", output: "Output", dynamodb: "UnreliableDynamoDb"
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError(PHONE)
+
+    dynamodb._prepare("query", fail)  # noqa: SLF001 - the fake's own way
+    answer = ask("/console/messages", phone=PHONE)
+    assert (answer.status, answer.headers["cache-control"]) == (503, "no-store")
+    assert PHONE not in answer.text + output.text
+
+
+def test_the_log_says_whose_number_was_looked_at_and_holds_none_itself(
+    ask: "Ask", deliver: Deliver, output: "Output"
+) -> None:
+    crqid = deliver()
+    ask("/console/messages", phone=PHONE)
+    ask("/console/messages", "wrong-token", phone=PHONE)
+    ask(f"/console/messages/{crqid}/phone")
+    lines = [line for line in output.logs() if line["message"] == "console"]
+    assert lines[-1]["route"] == "GET /console/messages/{crqid}/phone"
+    assert lines[-1]["crqid"] == crqid
+    for secret in (PHONE, PHONE[2:], "sandbox-console-token", "wrong-token", "user-1"):
+        assert secret not in json.dumps(output.logs())

@@ -1,0 +1,179 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+
+from segment_msg91.failures import FAILURES, Category
+from segment_msg91.statuses import DeliveryStatus, SendState
+from segment_msg91.timeline import detail, standing_of, summary
+
+NOW: Final = datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
+PHONE: Final = "919800000001"
+MESSAGE: Final[dict[str, Any]] = {
+    "crqid": "Crqid1",
+    "phone": PHONE,
+    "event_type": "track",
+    "event_name": "Order Shipped",
+    "message_id": "message-1",
+    "sender_id": "MSGIND",
+    "parts": Decimal(2),
+    "encoding": "GSM-7",
+    "attempts": Decimal(1),
+    "send_state": "accepted",
+    "request_id": "request-1",
+    "created_at": "2026-01-02T03:04:05.000Z",
+    "settled_at": "2026-01-02T03:04:05.500Z",
+}
+DELIVERED: Final = {
+    "status": "delivered",
+    "code": "1",
+    "description": "DELIVERED",
+    "reported_at": "2026-01-02T03:04:10Z",
+    "credits": Decimal(2),
+}
+
+
+def told(reports: list[dict[str, Any]] | None = None, **attributes: object) -> dict[str, Any]:
+    return detail(MESSAGE | attributes, reports or [], NOW, is_complete=True)
+
+
+def steps(message: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    return [(step["title"], step["tone"], step["words"]) for step in message["timeline"]]
+
+
+@pytest.mark.parametrize(
+    ("state", "label", "tone"),
+    [
+        ("sending", "Outcome unknown", "doubt"),  # its lease is over, or it never had one
+        ("accepted", "Accepted", "waiting"),
+        ("rejected", "Refused", "bad"),
+        ("invalid", "Not sent", "bad"),
+        ("held", "Held", "waiting"),
+        ("retryable", "To be retried", "waiting"),
+        ("unknown", "Outcome unknown", "doubt"),
+    ],
+)
+def test_without_a_report_a_message_stands_where_its_sending_does(state: str, label: str, tone: str) -> None:
+    standing = standing_of(MESSAGE | {"send_state": state}, NOW)
+    assert (standing.label, standing.tone) == (label, tone)
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "tone"),
+    [
+        ("delivered", "Delivered", "good"),
+        ("failed", "Not delivered", "bad"),
+        ("ndnc", "Not delivered", "bad"),
+        ("rejected", "Not delivered", "bad"),
+        ("blocked", "Not delivered", "bad"),
+        ("pending", "On its way", "waiting"),
+        ("unknown", "Unclear report", "doubt"),
+    ],
+)
+@pytest.mark.parametrize("state", ["accepted", "sending", "unknown"])
+def test_a_report_outweighs_what_was_known_of_the_sending(state: str, status: str, label: str, tone: str) -> None:
+    standing = standing_of(MESSAGE | {"send_state": state, "delivery_status": status}, NOW)
+    assert (standing.label, standing.tone) == (label, tone)
+
+
+@pytest.mark.parametrize("attribute", [{"send_state": state} for state in SendState])
+def test_whatever_stands_not_well_says_what_to_do_or_is_about_to_change(attribute: dict[str, str]) -> None:
+    failed = {"failure_category": "other"} if attribute["send_state"] == "rejected" else {}
+    standing = standing_of(MESSAGE | attribute | failed, NOW)
+    assert standing.sentence.endswith(".")
+    assert standing.advice.endswith(".")
+
+
+def test_a_message_is_being_sent_while_its_lease_runs() -> None:
+    sending = MESSAGE | {"send_state": "sending"}
+    assert standing_of(sending | {"lease_until": "2026-01-02T03:05:00.001Z"}, NOW).label == "Being sent"
+    assert standing_of(sending | {"lease_until": "2026-01-02T03:05:00.000Z"}, NOW).label == "Outcome unknown"
+
+
+@pytest.mark.parametrize("category", Category)
+def test_a_failure_says_why_and_what_to_do_in_the_words_of_its_category(category: Category) -> None:
+    message = told(delivery_status="failed", failure_category=category)
+    failure = FAILURES[category]
+    assert (message["sentence"], message["advice"]) == (failure.sentence, failure.advice)
+    assert (message["category"], message["is_permanent"]) == (category, failure.is_permanent)
+
+
+@pytest.mark.parametrize("category", [None, "one-of-a-later-version"])
+def test_a_failure_without_a_known_category_is_told_by_its_status(category: str | None) -> None:
+    message = told(delivery_status="ndnc", failure_category=category)
+    assert "do-not-disturb" in message["sentence"]
+    assert (message["category"], message["is_permanent"]) == (None, None)
+
+
+def test_the_timeline_goes_from_the_event_to_the_last_report() -> None:
+    failed = DELIVERED | {"status": "failed", "code": "2", "description": "FAILED", "failure_reason": "Absent"}
+    assert steps(told([failed, DELIVERED], delivery_status="delivered")) == [
+        ("Event from Segment", "good", "track Order Shipped"),
+        ("Accepted by MSG91", "good", None),
+        ("Report: failed", "bad", "Absent · FAILED · code 2"),
+        ("Report: delivered", "good", "DELIVERED · code 1"),
+    ]
+
+
+def test_a_refusal_is_told_in_msg91s_words() -> None:
+    message = told(send_state="rejected", error_code="203", error="Invalid sender", failure_category="dlt_header")
+    assert steps(message)[1] == ("Refused by MSG91", "bad", "Code 203 · Invalid sender")
+
+
+def test_a_report_that_is_known_of_the_message_alone_is_a_step_all_the_same() -> None:
+    message = told(
+        send_state="unknown",
+        delivery_status="failed",
+        delivery_code="2",
+        failure_reason="Absent",
+        delivery_reported_at="2026-01-02T03:04:20Z",
+    )
+    assert steps(message)[1:] == [
+        ("No answer from MSG91", "doubt", None),
+        ("Report: failed", "bad", "Absent · code 2"),
+    ]
+    assert message["timeline"][-1]["at"] == "2026-01-02T03:04:20Z"
+
+
+def test_an_invalid_event_says_which_field() -> None:
+    reason = "properties.phone: missing; give the number with its country code"
+    message = told(send_state="invalid", error=reason, phone=None)
+    assert steps(message)[1] == ("Not sent", "bad", reason)
+
+
+@pytest.mark.parametrize("status", DeliveryStatus)
+def test_every_status_has_a_step(status: DeliveryStatus) -> None:
+    assert steps(told([DELIVERED | {"status": status}]))[2][0] == f"Report: {status}"
+
+
+def test_credits_are_the_last_reports_that_has_any() -> None:
+    without = {name: value for name, value in DELIVERED.items() if name != "credits"}
+    assert told([DELIVERED, without])["credits"] == "2"
+    assert told([without])["credits"] is None
+
+
+def test_parts_and_attempts_are_numbers() -> None:
+    assert (told()["parts"], told(attempts=Decimal(3))["attempts"]) == (2, 3)
+
+
+def test_two_final_statuses_are_said_to_contradict_each_other() -> None:
+    assert told(delivery_status="delivered", delivery_conflict=True)["is_contradicted"]
+    assert not told(delivery_status="delivered")["is_contradicted"]
+
+
+def test_a_message_of_which_little_is_known_is_told_as_far_as_it_goes() -> None:
+    bare = {"crqid": "Crqid1"}
+    assert summary(bare, NOW) == {
+        "crqid": "Crqid1",
+        "created_at": None,
+        "event": None,
+        "phone": None,
+        "sender_id": None,
+        "label": "Outcome unknown",
+        "tone": "doubt",
+    }
+    assert [step["title"] for step in detail(bare, [], NOW, is_complete=True)["timeline"]] == [
+        "Event from Segment",
+        "No answer from MSG91",
+    ]
