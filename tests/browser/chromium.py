@@ -14,7 +14,7 @@ from select import select
 from typing import Any, Final
 
 PROGRAM: Final = shutil.which("chromium")
-PATIENCE: Final = 12.0
+PATIENCE: Final = 30.0
 """Seconds; the machine may be busy."""
 _LOOK_EVERY: Final = 0.05
 # Chromium reads and writes the protocol at these descriptors.

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.samples import authorization, track
 from sandbox.stack import Options, Stack, running_stack
-from tests.browser.chromium import PROGRAM, Browser, running_browser
+from tests.browser.chromium import Browser, running_browser
 
 type Deliver = Callable[..., str]
 
@@ -54,8 +54,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def onlooker(stack: Stack, tmp_path: Path) -> Iterator[Onlooker]:
-    if PROGRAM is None:
-        pytest.skip("needs chromium: `apt-get install chromium`")
     stack.reset()
     with running_browser(tmp_path / "profile") as browser:
         yield Onlooker(browser, stack.console_url)
