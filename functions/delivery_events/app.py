@@ -32,7 +32,7 @@ logging.getLogger().setLevel(logging.WARNING)
 def wiring() -> tuple[SecretReader, Publisher]:
     """Build what a batch needs, once in an environment's life."""
     settings = EventSettings.load()
-    dead_letters = DeadLetters(sqs_client(), settings.dead_letter_queue_url)
+    dead_letters = DeadLetters(sqs_client, settings.dead_letter_queue_url)
     return SecretReader(secretsmanager_client(), settings.secret_id), Publisher(
         Tracking(settings.tracking_url), dead_letters
     )

@@ -34,12 +34,12 @@ logging.getLogger().setLevel(logging.WARNING)
 def wiring() -> tuple[SecretReader, Reporter]:
     """Build what a report needs, once in an environment's life."""
     settings = ReportSettings.load()
-    dynamodb, sqs = dynamodb_client(), sqs_client()
+    dynamodb = dynamodb_client()
     reporter = Reporter(
         Messages(dynamodb, settings.messages_table, settings.retention),
         Reports(dynamodb, settings.reports_table, settings.retention),
-        redrive=Queue(sqs, settings.redrive_queue_url),
-        quarantine=Queue(sqs, settings.quarantine_queue_url),
+        redrive=Queue(sqs_client, settings.redrive_queue_url),
+        quarantine=Queue(sqs_client, settings.quarantine_queue_url),
         zone=settings.msg91_zone,
     )
     return SecretReader(secretsmanager_client(), settings.secret_id), reporter

@@ -172,7 +172,9 @@ def _wired(function: str, aws: Aws, session: Session) -> Iterator[None]:
         patch.dict("os.environ", variables),
         patch.object(store_aws, "_session", lambda: session),
     ):
-        wiring()
+        sqs = store_aws.sqs_client()  # made now: when it is needed, these variables are gone
+        with patch.object(_APPS[function], "sqs_client", lambda: sqs, create=True):
+            wiring()
     yield
     wiring.cache_clear()
 

@@ -55,12 +55,12 @@ def send(messages: Messages, dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91",
 
 @pytest.fixture
 def redrive(aws: "Aws") -> Queue:
-    return Queue(aws.sqs, ReportSettings.load().redrive_queue_url)
+    return Queue(lambda: aws.sqs, ReportSettings.load().redrive_queue_url)
 
 
 @pytest.fixture
 def quarantine(aws: "Aws") -> Queue:
-    return Queue(aws.sqs, ReportSettings.load().quarantine_queue_url)
+    return Queue(lambda: aws.sqs, ReportSettings.load().quarantine_queue_url)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def sleeper(clock: "Clock") -> Sleeper:
 
 @pytest.fixture
 def publish(aws: "Aws", segment: "FakeSegment", clock: "Clock", sleeper: Sleeper) -> Publish:
-    dead_letters = DeadLetters(aws.sqs, EventSettings.load().dead_letter_queue_url)
+    dead_letters = DeadLetters(lambda: aws.sqs, EventSettings.load().dead_letter_queue_url)
     publisher = Publisher(segment.client(), dead_letters, clock, sleeper)
 
     def publish(*records: Record, seconds: float = 29) -> Publication:

@@ -52,7 +52,7 @@ def test_a_condition_of_another_form_is_not_guessed() -> None:
 
 def test_a_function_has_the_globals_and_a_module_to_import(template: Template) -> None:
     assert template.functions()[0] == Function(
-        "SegmentIngestFunction", "functions.segment_ingest.app", "lambda_handler", timeout=29, memory=512
+        "SegmentIngestFunction", "functions.segment_ingest.app", "lambda_handler", timeout=29, memory=256
     )
 
 

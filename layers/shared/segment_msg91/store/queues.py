@@ -4,8 +4,9 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from segment_msg91.store.aws import AWS_ERRORS, StoreUnavailableError, error_code
@@ -37,12 +38,20 @@ class RawReport:
         return cls(body, attributes.get("content_type") or "", attributes.get("received_at") or received_at)
 
 
-class Queue:
-    """One of the two queues of reports."""
+class _Sqs:
+    """A queue's end that puts. Its client is made when it is needed, which most environments never see."""
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], "SQSClient"], url: str) -> None:
+        self._connect = connect
         self._url = url
+
+    @cached_property
+    def _client(self) -> "SQSClient":
+        return self._connect()
+
+
+class Queue(_Sqs):
+    """One of the two queues of reports."""
 
     def put(self, report: RawReport, reason: str) -> None:
         """Keep a report, with the reason for it. Raises StoreUnavailableError."""
@@ -68,12 +77,8 @@ class Queue:
             raise StoreUnavailableError(error_code(error)) from error
 
 
-class DeadLetters:
+class DeadLetters(_Sqs):
     """The queue of stream records that no retry will help. Lambda puts there what it gives up as well."""
-
-    def __init__(self, client: "SQSClient", url: str) -> None:
-        self._client = client
-        self._url = url
 
     def put(self, record: Mapping[str, Any], reason: str) -> None:
         """Keep a record as it came, with the reason for it. Raises StoreUnavailableError."""
