@@ -21,7 +21,7 @@ run: $(READY) ## Start the local stack and send the sample events through it (AR
 
 .PHONY: test
 test: $(READY) lint ## Lint, types, every test, the template's lint and the built functions
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2
 
 .PHONY: protections
 protections: $(READY) ## Take the lines away that keep the promises, and show which test misses each

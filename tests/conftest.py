@@ -39,6 +39,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.aws import SECRET
 from sandbox.event_source import to_event
@@ -414,3 +416,17 @@ def track() -> Track:
         return event if message_id is None else event | {"messageId": message_id}
 
     return make
+
+
+SHARING: Final = ("tests/browser/", "tests/built/", "tests/chaos/")
+
+
+class _OneWorldEach(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
+    """Sends all tests that share a build or a world to one worker. xdist's own groups are ignored under pytest 9."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SHARING if nodeid.startswith(folder)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _OneWorldEach(config, log)

@@ -45,7 +45,7 @@ class Onlooker:
         self.browser.wait_for(f"document.querySelector('[data-field=crqid]').textContent === {crqid!r}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     log = tmp_path_factory.mktemp("log") / "stack.log"
     with running_stack(Options(log=log, report_delay=0.05, parameters={"Console": "on"})) as running:

@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from sandbox.stack import Stack
     from tests.browser.conftest import Deliver, Onlooker
 
-pytestmark = [
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(PROGRAM is None, reason="needs chromium: `apt-get install chromium`"),
-]
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs chromium: `apt-get install chromium`")
 
 HOSTILE: Final = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script><b>bold</b>"
 LOOKS_EVERY: Final = 4.0

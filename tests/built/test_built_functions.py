@@ -37,7 +37,7 @@ ANSWERS = {
     "track_template.json": 200,
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("built")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=["arm64", "x86_64"])

@@ -4,6 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from typing import Final
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.chaos.building import build
 from tests.chaos.chance import Tally
 from tests.chaos.segment import SMS, Segment, Tracked, tracked
-from tests.chaos.webhook import Histories, Webhook
+from tests.chaos.webhook import FIRST, Histories, Webhook
 from tests.chaos.world import EVENTS, INGEST, REPORTS, World, running_world
 
 ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6, EVENTS: 1}
@@ -19,7 +20,7 @@ ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6, EVENTS: 1}
 type NewEvent = Callable[..., Tracked]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _world() -> Iterator[World]:
     logging.getLogger("sandbox").setLevel(logging.CRITICAL)  # a killed function is no news here
     with running_world(build(), ENVIRONMENTS) as running:
@@ -48,7 +49,7 @@ def webhook(world: World) -> Iterator[Webhook]:
 
 @pytest.fixture(scope="session")
 def histories() -> Histories:
-    return Histories("scenarios")
+    return Histories("scenarios", FIRST - timedelta(days=365))  # their second tells reports of one world apart
 
 
 @pytest.fixture(scope="session")

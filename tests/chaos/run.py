@@ -121,7 +121,9 @@ class Attack:
         self._wait(lambda: self._world.stream.is_at_the_end, self._plan.calm_within)
 
     def verdict(self) -> Verdict:
-        ledger, messages, rows = judge.Ledger(self._world), self._world.messages(), self._world.reports()
+        own = {event.message_id for event in self._events}
+        messages = {name: row for name, row in self._world.messages().items() if name in own}
+        ledger, rows = judge.Ledger(self._world), self._world.reports()
         quarantined = self._world.take_from(QUARANTINE)
         self._violations += [
             *judge.never_twice(self._events, ledger),

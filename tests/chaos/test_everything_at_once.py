@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.run import Plan, attack
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 SHORT = Plan(
     seed=os.environ.get("SEED", "short"),

@@ -10,7 +10,7 @@ from tests.chaos.scenarios import AtMsg91
 from tests.chaos.segment import Segment
 from tests.chaos.world import INGEST, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.chaos.segment import Segment, Tracked
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 KILLED = 500
 """What API Gateway answers for a function that is gone."""

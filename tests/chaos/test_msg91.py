@@ -15,7 +15,7 @@ from tests.chaos.segment import Segment
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 REJECTED: Final = (400, "rejected", 0, "duplicate")
 HELD: Final = (503, "held", 0, "accepted")

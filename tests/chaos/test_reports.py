@@ -16,7 +16,7 @@ from tests.chaos.segment import Segment
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import QUARANTINE, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 
 def _sent(world: World, segment: Segment, event: NewEvent) -> SentSms:

@@ -17,7 +17,7 @@ from tests.chaos.scenarios import AtMsg91
 from tests.chaos.segment import HANGS_UP_AFTER, NO_SMS, Segment
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.slow
 
 
 def test_of_fifty_deliveries_at_once_one_is_accepted(world: World, segment: Segment, event: NewEvent) -> None:

@@ -73,8 +73,9 @@ type Mail = Report | CutOff
 class Histories:
     """Invents what MSG91 reports. Safe to use from several threads."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, first: datetime = FIRST) -> None:
         self._random = dice(seed, "reports")
+        self._first = first
         self._seconds = 0
         self._lock = Lock()
         self._last: Sms | None = None
@@ -120,7 +121,7 @@ class Histories:
 
     def _written(self, sms: SentSms, outcome: Outcome, version: str) -> Report:
         self._seconds += 1
-        at = FIRST + timedelta(seconds=self._seconds)
+        at = self._first + timedelta(seconds=self._seconds)
         posting = WRITERS[version](sms, outcome, at)
         if posting is None:
             raise ValueError(f"{version} has no report of {outcome.description}")
