@@ -139,7 +139,7 @@ PROTECTIONS: Final = (
     Protection(
         "a connection that may have died in a freeze is not used",
         f"{PACKAGE}/msg91.py",
-        "self.close()\n            self._client = self._new_client()",
+        "self.close()\n            self._transport = self._given or self._new_transport()",
         "pass",
         "tests/unit/test_msg91_client.py::test_a_connection_that_idled_through_a_freeze_is_not_used_again",
     ),
