@@ -56,10 +56,15 @@ class Providers:
         """`/reset` with latencies and a number of items per table to begin with; `/read` what happened since."""
         if path == "/reset":
             wanted = json.loads(body)
-            self.__init__(latency=wanted.get("latency", {}))  # type: ignore[misc]  # everything as new
+            self.latency, self.dynamodb = wanted.get("latency", {}), DynamoDb(tables())
+            self._read()
             for name, count in wanted.get("items", {}).items():
                 self.dynamodb.tables[name].items.update(((str(number),), {}) for number in range(count))
             return {}
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        """Return what happened since the last time, and forget it."""
         told = {"calls": self.calls, "held": self.held, "sms": self.sms, "units": self.dynamodb.units}
         self.calls, self.held, self.sms, self.dynamodb.units = Counter(), 0.0, 0, Counter()
         return told

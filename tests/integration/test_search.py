@@ -9,7 +9,8 @@ import pytest
 
 from segment_msg91.store import search as search_module
 from segment_msg91.store.aws import StoreUnavailableError, to_item
-from segment_msg91.store.search import DAYS, PAGE, SHARDS, Index, Position, Search, UnknownPositionError, searchable
+from segment_msg91.store.search import DAYS, PAGE, Index, Position, Search, UnknownPositionError
+from segment_msg91.store.searchable import SHARDS, searchable
 from segment_msg91.times import instant
 
 if TYPE_CHECKING:

@@ -122,7 +122,7 @@ FAILURES: Final[Mapping[Category, Failure]] = {
     Category.OTHER: Failure(
         _TEMPORARY,
         "MSG91 gave no reason, or one that is not known here.",
-        "Read failure_reason and delivery_description, or error: MSG91's own words. Ask MSG91, with the request id.",
+        "Read MSG91's own words, which are kept with the message and its reports; ask MSG91, with the request id.",
     ),
 }
 

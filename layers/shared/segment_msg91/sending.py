@@ -19,7 +19,7 @@ from segment_msg91.settings import IngestSettings
 from segment_msg91.statuses import SendState
 from segment_msg91.store.aws import StoreUnavailableError, Value
 from segment_msg91.store.messages import Claimed, Draft, Found, Messages, NotClaimed, Settlement
-from segment_msg91.store.search import searchable
+from segment_msg91.store.searchable import searchable
 from segment_msg91.times import instant
 
 # A claim is ours for so long. It outlives the function (template.yaml's Timeout), so that whoever finds a lease over

@@ -4,7 +4,6 @@ No call's cost grows with the tables. Three of the five indexes hold only what `
 """
 
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,15 +14,13 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, Value, error_code, from_item, to_item
+from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item, to_item
+from segment_msg91.store.searchable import SHARDS, partition, shard_of
 from segment_msg91.times import instant, parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A day's messages lie in so many partitions of by_day, because one takes a thousand writes a second. Never fewer than
-# it was: what lies in the others would not be found.
-SHARDS: Final = 8
 # The most days that one call looks at, so at most three times eight queries.
 DAYS: Final = 3
 PAGE: Final = 25
@@ -91,13 +88,6 @@ class MessageReports:
 
     reports: list[Attributes] = field(repr=False)
     is_complete: bool
-
-
-def searchable(crqid: str, message_id: Value | None, user_id: Value | None, now: datetime) -> dict[str, Value]:
-    """Return the attributes that put a message into the indexes by message id, by user id and by day."""
-    ids = {"searchable_message_id": message_id, "searchable_user_id": user_id}
-    day = now.astimezone(UTC).date()
-    return {name: value for name, value in ids.items() if value} | {"searchable_day": _partition(day, _shard(crqid))}
 
 
 class Search:
@@ -194,13 +184,13 @@ class Search:
 
     def _of_day(self, day: date, position: Position) -> Iterable[Attributes]:
         """Return the index's entries of a day, as many of each of its partitions as a page may need."""
-        past = {_shard(crqid): crqid for crqid in position.past} if day == position.until.date() else {}
+        past = {shard_of(crqid): crqid for crqid in position.past} if day == position.until.date() else {}
 
         def of_shard(shard: int) -> list[Attributes]:
             arguments: dict[str, Any] = {}
             if shard in past:
                 start = {
-                    "searchable_day": _partition(day, shard),
+                    "searchable_day": partition(day, shard),
                     "created_at": instant(position.until),
                     "crqid": past[shard],
                 }
@@ -210,7 +200,7 @@ class Search:
                 IndexName="by_day",
                 KeyConditionExpression="searchable_day = :partition AND created_at <= :until",
                 ExpressionAttributeValues=to_item(
-                    {":partition": _partition(day, shard), ":until": instant(position.until)}
+                    {":partition": partition(day, shard), ":until": instant(position.until)}
                 ),
                 ScanIndexForward=False,
                 Limit=PAGE,
@@ -251,8 +241,8 @@ def _unavailable_on_error() -> Iterator[None]:
 def _position_after(shown: Sequence[Attributes], before: Position) -> Position:
     """Return the position behind a page, which is where each partition has come to at the page's last instant."""
     until = datetime.fromisoformat(str(shown[-1]["created_at"]))
-    past = {_shard(crqid): crqid for crqid in before.past} if until == before.until else {}
-    past |= {_shard(crqid): crqid for crqid in _keys(one for one in shown if one["created_at"] == instant(until))}
+    past = {shard_of(crqid): crqid for crqid in before.past} if until == before.until else {}
+    past |= {shard_of(crqid): crqid for crqid in _keys(one for one in shown if one["created_at"] == instant(until))}
     return Position(until, tuple(past.values()))
 
 
@@ -262,11 +252,3 @@ def _keys(entries: Iterable[Attributes]) -> list[str]:
 
 def _time_of_report(report: Attributes) -> tuple[str, str]:
     return str(report.get("reported_at", "")), str(report.get("received_at", ""))
-
-
-def _shard(crqid: str) -> int:
-    return zlib.crc32(crqid.encode()) % SHARDS
-
-
-def _partition(day: date, shard: int) -> str:
-    return f"{day}#{shard}"

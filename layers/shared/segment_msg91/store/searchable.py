@@ -1,0 +1,28 @@
+"""What puts a message into the indexes that only the console asks. Apart from `search`, which sending need not load."""
+
+import zlib
+from datetime import UTC, date, datetime
+from typing import Final
+
+from segment_msg91.store.aws import Value
+
+# A day's messages lie in so many partitions of by_day, because one takes a thousand writes a second. Never fewer than
+# it was: what lies in the others would not be found.
+SHARDS: Final = 8
+
+
+def searchable(crqid: str, message_id: Value | None, user_id: Value | None, now: datetime) -> dict[str, Value]:
+    """Return the attributes that put a message into the indexes by message id, by user id and by day (UTC)."""
+    ids = {"searchable_message_id": message_id, "searchable_user_id": user_id}
+    day = now.astimezone(UTC).date()
+    return {name: value for name, value in ids.items() if value} | {"searchable_day": partition(day, shard_of(crqid))}
+
+
+def shard_of(crqid: str) -> int:
+    """Return which of a day's partitions a message is in."""
+    return zlib.crc32(crqid.encode()) % SHARDS
+
+
+def partition(day: date, shard: int) -> str:
+    """Return the key of a day's partition, such as 2026-01-02#3. The day is UTC's."""
+    return f"{day}#{shard}"
