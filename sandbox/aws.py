@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 SECRET = {
     "msg91_authkey": "sandbox-msg91-authkey",
     "segment_shared_secret": "sandbox-shared-secret",
-    "segment_token": "sandbox-segment-token",
-    "report_token": "sandbox-report-token",
+    "segment_token": "sandbox-only-segment-token",
+    "report_token": "sandbox-only-report-token",
     "segment_write_key": "sandbox-segment-write-key",
-    "console_token": "sandbox-console-token",
+    "console_token": "sandbox-only-console-token",
 }
 """Made up; the events in events/ carry its tokens."""
 

@@ -31,7 +31,7 @@ type Invoke = Callable[[Event], dict[str, Any]]
 
 EVENTS: Final = PATH.parent / "events"
 ROUTES: Final = Template.load(parameters={"Console": "on"}).routes()
-BEARER: Final = {"authorization": "Bearer sandbox-segment-token"}
+BEARER: Final = {"authorization": "Bearer sandbox-only-segment-token"}
 
 
 @dataclass(frozen=True, slots=True)

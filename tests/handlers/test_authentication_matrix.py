@@ -320,7 +320,7 @@ def test_without_a_secret_msg91_is_told_to_come_again_and_nothing_is_kept(
     report: Endpoint, dynamodb: "UnreliableDynamoDb", aws: "Aws"
 ) -> None:
     statuses = [
-        report(body, {}, in_path=token).status for body in ("{}", "?") for token in ("", "sandbox-report-token")
+        report(body, {}, in_path=token).status for body in ("{}", "?") for token in ("", "sandbox-only-report-token")
     ]
     assert statuses == [503] * 4
     assert (dynamodb.calls, aws.queued("ReportsRedriveQueue"), aws.queued("ReportsQuarantineQueue")) == ([], [], [])
@@ -330,7 +330,7 @@ def test_without_a_secret_msg91_is_told_to_come_again_and_nothing_is_kept(
 def test_without_a_secret_nobody_sees_the_console_and_nothing_is_read(
     ask: "Ask", dynamodb: "UnreliableDynamoDb"
 ) -> None:
-    tokens = ["", "sandbox-console-token"]
+    tokens = ["", "sandbox-only-console-token"]
     assert [ask(path, token=token).status for path in ("/console", "/console/messages") for token in tokens] == [
         503
     ] * 4

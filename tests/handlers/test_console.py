@@ -211,7 +211,7 @@ def test_hostile_texts_are_told_as_they_are_in_json_that_no_browser_takes_for_a_
         assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-@pytest.mark.parametrize("token", ["sandbox-console-token", "wrong", None])
+@pytest.mark.parametrize("token", ["sandbox-only-console-token", "wrong", None])
 @pytest.mark.parametrize("path", ["/console", "/console/messages", "/console/messages/unknown"])
 def test_every_answer_is_kept_by_nobody_and_framed_by_nobody(ask: "Ask", path: str, token: str | None) -> None:
     headers = ask(path, token).headers
@@ -231,7 +231,7 @@ def test_who_is_refused_is_asked_for_basic_and_sees_the_page_without_anything_in
     assert ask("/console/messages", None).body["message"].startswith("Unauthorized: sign in")
 
 
-@pytest.mark.parametrize("token", ["sandbox-console-token", None])
+@pytest.mark.parametrize("token", ["sandbox-only-console-token", None])
 def test_the_page_runs_its_own_script_and_style_and_nothing_else(ask: "Ask", token: str | None) -> None:
     answer = ask("/console", token)
     policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
@@ -315,5 +315,5 @@ def test_the_log_says_whose_number_was_looked_at_and_holds_none_itself(
     lines = [line for line in output.logs() if line["message"] == "console"]
     assert lines[-1]["route"] == "GET /console/messages/{crqid}/phone"
     assert lines[-1]["crqid"] == crqid
-    for secret in (PHONE, PHONE[2:], "sandbox-console-token", "wrong-token", "user-1"):
+    for secret in (PHONE, PHONE[2:], "sandbox-only-console-token", "wrong-token", "user-1"):
         assert secret not in json.dumps(output.logs())

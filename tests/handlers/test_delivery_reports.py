@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.handlers.conftest import Endpoint
 
 REPORT: Final = {"requestId": "r1", "number": "919800000061", "status": "1", "date": "2026-01-02 08:35:00"}
-TOKEN: Final = "sandbox-report-token"
+TOKEN: Final = "sandbox-only-report-token"
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 UNREADABLE: Final = b'data= [{"report": [{"clientid":\'\'12345"}]}]\x00\xff'
 
@@ -73,7 +73,7 @@ def test_a_valid_token_is_let_in(headers: dict[str, str], query: str | None, pat
         ({}, None, "wrong"),
         ({}, "wrong", ""),
         ({"x-webhook-token": ""}, None, ""),
-        ({"authorization": "Bearer sandbox-segment-token"}, None, ""),
+        ({"authorization": "Bearer sandbox-only-segment-token"}, None, ""),
         ({"authorization": "Basic c2FuZGJveC1yZXBvcnQtdG9rZW46"}, None, ""),
     ],
     ids=["nothing", "wrong path", "wrong query", "empty header", "Segment's token", "basic"],

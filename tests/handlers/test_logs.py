@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PHONE: Final = "919800000001"
 TEXT: Final = "Your code is 4711"
 SECRETS: Final = [
-    *("sandbox-msg91-authkey", "sandbox-shared-secret", "sandbox-segment-token", "sandbox-report-token"),
+    *("sandbox-msg91-authkey", "sandbox-shared-secret", "sandbox-only-segment-token", "sandbox-only-report-token"),
     *(PHONE, PHONE[2:], "4711", "Secret Name", "user@example.org"),
 ]
 
@@ -84,12 +84,12 @@ def test_a_malformed_body_leaves_no_trace_in_the_logs(body: str, ingest: "Endpoi
 def test_a_refused_request_leaves_no_trace_in_the_logs(
     ingest: "Endpoint", report: "Endpoint", event: dict[str, Any], output: "Output"
 ) -> None:
-    ingest(event, {"authorization": "Bearer sandbox-report-token"})
-    report({"number": PHONE}, {"x-webhook-token": "sandbox-segment-token"}, in_path="")
+    ingest(event, {"authorization": "Bearer sandbox-only-report-token"})
+    report({"number": PHONE}, {"x-webhook-token": "sandbox-only-segment-token"}, in_path="")
     assert _leaked(output) == []
 
 
-@pytest.mark.parametrize("secret", ['{"segment_token": "sandbox-segment-token"', '"sandbox-segment-token"', None])
+@pytest.mark.parametrize("secret", ['{"segment_token": "sandbox-only-segment-token"', '"sandbox-only-segment-token"', None])
 def test_an_unreadable_secret_leaves_no_trace_in_the_logs(
     secret: str | None, ingest: "Endpoint", aws: "Aws", event: dict[str, Any], output: "Output"
 ) -> None:

@@ -152,8 +152,8 @@ def test_a_body_over_5_mb_is_answered_413(ingest: "Endpoint", track: "Track", aw
 @pytest.mark.parametrize(
     "headers",
     [
-        {"authorization": "Bearer sandbox-segment-token"},
-        {"Authorization": "bearer sandbox-segment-token"},
+        {"authorization": "Bearer sandbox-only-segment-token"},
+        {"Authorization": "bearer sandbox-only-segment-token"},
         {"authorization": "Basic c2FuZGJveC1zZWdtZW50LXRva2VuOg=="},
         {"authorization": "Basic c2FuZGJveC1tc2c5MS1hdXRoa2V5Og=="},
     ],
@@ -164,7 +164,7 @@ def test_a_valid_token_is_let_in(headers: dict[str, str], ingest: "Endpoint", ev
 
 
 def test_a_valid_token_in_the_query_is_let_in(ingest: "Endpoint", event: dict[str, Any]) -> None:
-    assert ingest(event, {}, token="sandbox-segment-token").status == 200
+    assert ingest(event, {}, token="sandbox-only-segment-token").status == 200
 
 
 def test_a_signature_over_the_whole_body_is_let_in(ingest: "Endpoint", event: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ def test_a_batch_signed_on_its_first_event_needs_the_token(ingest: "Endpoint", t
     first = json.dumps(track(PHONE))
     body = f"[{first},{json.dumps(track(OTHER_PHONE, 'forged'))}]"
     assert ingest(body, _signature(first)).status == 401
-    assert ingest(body, _signature(first) | {"authorization": "Bearer sandbox-segment-token"}).status == 200
+    assert ingest(body, _signature(first) | {"authorization": "Bearer sandbox-only-segment-token"}).status == 200
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,12 @@ def test_a_batch_signed_on_its_first_event_needs_the_token(ingest: "Endpoint", t
         {"authorization": ""},
         {"authorization": "Bearer "},
         {"authorization": "Bearer wrong"},
-        {"authorization": "Bearer sandbox-report-token"},
+        {"authorization": "Bearer sandbox-only-report-token"},
         {"authorization": "Basic !"},
         {"authorization": "Basic Og=="},
         {"x-signature": ""},
         {"x-signature": "0" * 40},
-        {"x-signature": "0" * 40, "authorization": "Bearer sandbox-segment-token"},
+        {"x-signature": "0" * 40, "authorization": "Bearer sandbox-only-segment-token"},
         {"authorization": "Bearer \udcff"},
     ],
     ids=str,
@@ -234,7 +234,7 @@ def test_an_empty_secret_lets_nobody_in(
 def test_a_signature_made_with_an_empty_secret_is_refused(
     ingest: "Endpoint", event: dict[str, Any], aws: "Aws"
 ) -> None:
-    aws.set_secret('{"segment_shared_secret": "", "segment_token": "sandbox-segment-token"}')
+    aws.set_secret('{"segment_shared_secret": "", "segment_token": "sandbox-only-segment-token"}')
     body = json.dumps(event)
     signature = hmac.new(b"", body.encode(), hashlib.sha1).hexdigest()
     assert ingest(body, {"x-signature": signature}).status == 401
@@ -248,7 +248,7 @@ def test_both_tokens_are_let_in_while_one_replaces_the_other(
 
 
 @pytest.mark.parametrize("secret", [None, "not JSON", "[]", '"text"', "null"], ids=str)
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-segment-token"}], ids=str)
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-only-segment-token"}], ids=str)
 def test_a_secret_that_cannot_be_read_lets_nobody_in_for_now(
     secret: str | None,
     headers: dict[str, str],
@@ -265,7 +265,7 @@ def test_a_secret_that_cannot_be_read_lets_nobody_in_for_now(
 def test_a_missing_authkey_holds_events_until_the_customer_adds_it(
     ingest: "Endpoint", event: dict[str, Any], aws: "Aws", msg91: "FakeMsg91"
 ) -> None:
-    aws.set_secret('{"segment_token": "sandbox-segment-token"}')
+    aws.set_secret('{"segment_token": "sandbox-only-segment-token"}')
     answer = ingest(event)
     assert (answer.status, answer.body["results"][0]["status"], msg91.calls) == (503, "held", [])
 
@@ -280,7 +280,7 @@ def test_the_authkey_goes_to_msg91_in_its_header_only(
 
 
 @pytest.mark.parametrize("body", ['{"type":"group"}', "not JSON", "[]"], ids=["skipped", "malformed", "no event"])
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-segment-token"}], ids=["401", "let in"])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-only-segment-token"}], ids=["401", "let in"])
 def test_every_answer_is_json_with_one_line_for_a_person(
     body: str, headers: dict[str, str], ingest: "Endpoint"
 ) -> None:

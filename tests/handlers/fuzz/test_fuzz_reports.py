@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 type Leftovers = Callable[[], tuple[list[dict[str, Any]], list[bytes]]]
 type Judge = Callable[["Answer", bytes], list[str]]
 
-TOKEN: Final = "sandbox-report-token"
+TOKEN: Final = "sandbox-only-report-token"
 RECEIVED: Final = ("2026-01-02T03:04:05.000Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1900-01-01")
 
 

@@ -116,7 +116,7 @@ def test_an_odd_request_with_the_token_is_answered_and_told_truly(
     ingest: "Endpoint",
     judge: Judge,
 ) -> None:
-    headers |= {"authorization": "Bearer sandbox-segment-token"}
+    headers |= {"authorization": "Bearer sandbox-only-segment-token"}
     answer = ingest.call(members | {"body": body, "isBase64Encoded": is_base64, "headers": headers})
     assert judge(answer) == []
 

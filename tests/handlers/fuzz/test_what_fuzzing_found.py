@@ -31,8 +31,8 @@ def test_members_of_a_request_that_are_no_texts_are_no_credentials(
 @pytest.mark.parametrize("body", [7, ["{}"], {"type": "track"}], ids=str)
 def test_a_body_that_is_no_text_is_an_empty_one(body: object, ingest: "Endpoint", report: "Endpoint") -> None:
     event = {"body": body, "isBase64Encoded": False}
-    of_segment = {"headers": {"authorization": "Bearer sandbox-segment-token"}}
-    of_msg91 = {"pathParameters": {"token": "sandbox-report-token"}}
+    of_segment = {"headers": {"authorization": "Bearer sandbox-only-segment-token"}}
+    of_msg91 = {"pathParameters": {"token": "sandbox-only-report-token"}}
     assert (ingest.call(event | of_segment).status, report.call(event | of_msg91).status) == (400, 202)
 
 
