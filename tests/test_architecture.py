@@ -31,7 +31,8 @@ ALLOWED_IN: Final = {
     "boto3": (),  # its clients are botocore's, and its resources are not used
     "botocore": ("segment_msg91.store", "segment_msg91.secret"),
     "httpx": ("segment_msg91.msg91", "segment_msg91.tracking"),
-    "aws_lambda_powertools": ("functions",),
+    "aws_lambda_powertools": ("functions", "segment_msg91.handler"),
+    "segment_msg91.handler": ("functions",),
     "segment_msg91.sending": ("functions",),
     "segment_msg91.reporting": ("functions",),
     "segment_msg91.publishing": ("functions",),

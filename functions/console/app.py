@@ -3,32 +3,27 @@
 import base64
 import hashlib
 import json
-import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger
-
 from segment_msg91.api_gateway import Request, answer
 from segment_msg91.authentication import UnauthorizedError, authenticate_console
 from segment_msg91.console import Console, InvalidQueryError, NotFoundError
+from segment_msg91.handler import answers_errors, audit, count_unauthorized, instrumented, logger, secret_problem
+from segment_msg91.masking import without_numbers
 from segment_msg91.secret import SecretReader
-from segment_msg91.settings import ConsoleSettings, SecretUnavailableError, in_lambda
+from segment_msg91.settings import ConsoleSettings, in_lambda
 from segment_msg91.store.aws import StoreUnavailableError, dynamodb_client, secretsmanager_client
-from segment_msg91.store.search import Search
-from segment_msg91.unexpected import described
+from segment_msg91.store.search import Search, is_key
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 type Answer = dict[str, Any]
 
-logger: Final = Logger()
-# The runtime gives LogLevel to every library. They quote what they send.
-logging.getLogger().setLevel(logging.WARNING)
-
+ENDPOINT: Final = "console"
 PAGE: Final = "GET /console"
 CONTENT: Final[dict[str, Callable[[Console, Request], dict[str, Any]]]] = {
     "GET /console/messages": lambda console, request: console.messages(request.query),
@@ -46,6 +41,7 @@ SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+MAX_USER_LENGTH: Final = 64
 CHALLENGE: Final = {"www-authenticate": 'Basic realm="SMS console", charset="UTF-8"'}
 
 
@@ -54,36 +50,42 @@ def wiring() -> tuple[SecretReader, Console]:
     """Build what a question needs, once in an environment's life."""
     settings = ConsoleSettings.load()
     search = Search(dynamodb_client(), settings.messages_table, settings.reports_table)
-    return SecretReader(secretsmanager_client(), settings.secret_id), Console(search, settings.retention)
+    secret = SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem)
+    return secret, Console(search, settings.retention)
 
 
-@logger.inject_lambda_context(clear_state=True)
-def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> Answer:  # noqa: ARG001 - the decorator's
+@instrumented
+def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> Answer:
     """Answer a request of API Gateway's (payload 2.0)."""
-    try:
-        response = _answer(event)
-    except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the data
-        logger.error("unexpected error", trouble=described(error))
-        response = answer(503, "Unexpected error; the function's log names it.")
+    response = _answer(event, context)
     return response | {"headers": SECURITY_HEADERS | response["headers"]}
 
 
-def _answer(event: dict[str, Any]) -> Answer:
+@answers_errors(ENDPOINT, "Try again.")
+def _answer(event: dict[str, Any], context: "LambdaContext") -> Answer:  # noqa: ARG001 - the decorator's
     route = event.get("routeKey", "")
     secret, console = wiring()
     request = Request.of(event)
     try:
-        authenticate_console(request, secret.read())
-    except SecretUnavailableError as error:
-        logger.error("secret unavailable", reason=str(error))
-        return answer(503, "The secret can't be read now, so nobody can be authenticated; try again.")
+        user = authenticate_console(request, secret.read())
     except UnauthorizedError as error:
-        logger.warning("unauthorized", route=route)
+        count_unauthorized(ENDPOINT)
         refusal = page(status=401) if route == PAGE else answer(401, str(error))
         return refusal | {"headers": refusal["headers"] | CHALLENGE}
-    # Who looked at which number is a matter of record; what was searched for may be a number itself.
-    logger.info("console", route=route, crqid=request.path_parameters.get("crqid"))
+    _record(route, user, request)
     return page(status=200) if route == PAGE else _content(route, console, request)
+
+
+def _record(route: str, user: str, request: Request) -> None:
+    """Record who looked at which message. What was searched for may be a number, and what is no key may be one too."""
+    crqid = request.path_parameters.get("crqid", "")
+    audit.info(
+        "console",
+        route=route,
+        user=without_numbers(user)[:MAX_USER_LENGTH],
+        source_ip=request.source_ip,
+        crqid=crqid if is_key(crqid) else None,
+    )
 
 
 def _content(route: str, console: Console, request: Request) -> Answer:

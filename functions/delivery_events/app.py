@@ -1,14 +1,10 @@
 """The messages table's stream: what happens to messages, back to Segment as track events."""
 
-import logging
-import warnings
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
+from segment_msg91.handler import count, instrumented, logger, secret_problem
 from segment_msg91.publishing import Publication, Publisher
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import EventSettings, SecretUnavailableError, in_lambda
@@ -20,26 +16,17 @@ from segment_msg91.unexpected import described
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger: Final = Logger()
-metrics: Final = Metrics()
-# Powertools would say so, in the midst of JSON lines, of each batch without an event.
-warnings.filterwarnings("ignore", "No application metrics to publish")
-# The runtime gives LogLevel to every library. They quote what they send, and httpx tells of each request.
-logging.getLogger().setLevel(logging.WARNING)
-
 
 @cache
 def wiring() -> tuple[SecretReader, Publisher]:
     """Build what a batch needs, once in an environment's life."""
     settings = EventSettings.load()
     dead_letters = DeadLetters(sqs_client, settings.dead_letter_queue_url)
-    return SecretReader(secretsmanager_client(), settings.secret_id), Publisher(
-        Tracking(settings.tracking_url), dead_letters
-    )
+    secret = SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem)
+    return secret, Publisher(Tracking(settings.tracking_url), dead_letters)
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@instrumented
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Take records of the stream; answer with the first that must come again, and so all after it."""
     records: list[dict[str, Any]] = event["Records"]
@@ -66,16 +53,12 @@ def _publish(records: list[dict[str, Any]], until: datetime) -> Publication:
 
 
 def _record(publication: Publication, records: int) -> None:
-    for name, count in (
-        ("DeliveryEventSent", publication.sent),
-        ("DeliveryEventSkipped", publication.skipped),
-        ("DeliveryEventFailed", publication.set_aside),
-        ("DeliveryEventRetry", records - publication.done),
-    ):
-        if count:
-            metrics.add_metric(name, MetricUnit.Count, count)
-    is_remarkable = publication.problems or publication.done < records
-    log = logger.info if is_remarkable else logger.debug
+    count("DeliveryEventSent", publication.sent)
+    count("DeliveryEventSkipped", publication.skipped)
+    count("DeliveryEventFailed", publication.set_aside)
+    count("DeliveryEventRetry", records - publication.done)
+    needs_attention = publication.problems or publication.done < records
+    log = logger.info if needs_attention else logger.debug
     log(
         "delivery events",
         records=records,

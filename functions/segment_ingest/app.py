@@ -1,36 +1,25 @@
 """POST /segment: Segment's events in, SMS out."""
 
-import logging
-import warnings
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
-
 from segment_msg91 import segment
 from segment_msg91.api_gateway import Request, answer
-from segment_msg91.authentication import UnauthorizedError, authenticate_segment
+from segment_msg91.authentication import authenticate_segment
+from segment_msg91.handler import answers_errors, count, instrumented, logger, secret_problem, too_large
 from segment_msg91.msg91 import Msg91
 from segment_msg91.secret import SecretReader
 from segment_msg91.sending import Result, Sender, Status, summary
-from segment_msg91.settings import IngestSettings, SecretUnavailableError, in_lambda
+from segment_msg91.settings import IngestSettings, in_lambda
 from segment_msg91.store.aws import dynamodb_client, secretsmanager_client
 from segment_msg91.store.messages import Messages
-from segment_msg91.unexpected import described
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger: Final = Logger()
-metrics: Final = Metrics()
-# Powertools would say so, in the midst of JSON lines, of each request that is refused.
-warnings.filterwarnings("ignore", "No application metrics to publish")
-# The runtime gives LogLevel to every library. They quote what they send, and httpx tells of each request.
-logging.getLogger().setLevel(logging.WARNING)
-
+ENDPOINT: Final = "segment"
 METRIC_OF: Final = {
     Status.ACCEPTED: "SmsAccepted",
     Status.REJECTED: "SmsRejected",
@@ -42,46 +31,32 @@ METRIC_OF: Final = {
     Status.RETRY: "SmsRetry",
     Status.IN_FLIGHT: "SmsRetry",
 }
-_UNREMARKABLE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIPPED})
+_ROUTINE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIPPED})
 
 
 @cache
 def wiring() -> tuple[SecretReader, Sender]:
     """Build what an event needs, once in an environment's life."""
     settings = IngestSettings.load()
-    secret = SecretReader(secretsmanager_client(), settings.secret_id)
+    secret = SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem)
     messages = Messages(dynamodb_client(), settings.messages_table, settings.retention)
     return secret, Sender(settings, messages, Msg91(settings.msg91_base_url), fresh_authkey=secret.fresh_authkey)
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@instrumented
+@answers_errors(ENDPOINT, "Deliver the events again.")
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Answer a request of API Gateway's (payload 2.0)."""
-    try:
-        return _receive(event, context)
-    except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the event
-        logger.error("unexpected error", trouble=described(error))
-        return answer(503, "Unexpected error; the function's log names it. Deliver the events again.")
-
-
-def _receive(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     secret, sender = wiring()
     request = Request.of(event)
+    secrets = secret.read()
+    authenticate_segment(request, secrets)
+    if request.is_too_large:
+        return too_large(request, ENDPOINT, "; make Segment's batches smaller")
     try:
-        secrets = secret.read()
-        authenticate_segment(request, secrets)
-        if request.is_too_large:
-            logger.warning("too large", bytes=len(request.body))
-            return answer(413, "The body is over 5 MB; make Segment's batches smaller.")
         delivery = segment.split(request.body)
-    except SecretUnavailableError as error:
-        logger.error("secret unavailable", reason=str(error))
-        return answer(503, "The secret can't be read now, so nobody can be authenticated; try again.")
-    except UnauthorizedError as error:
-        logger.warning("unauthorized")
-        return answer(401, str(error))
     except segment.MalformedBodyError as error:
+        count("Malformed", endpoint=ENDPOINT)
         logger.warning("malformed body", reason=str(error))
         return answer(400, str(error))
     until = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
@@ -93,14 +68,12 @@ def _receive(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
 
 def _record(results: list[Result]) -> None:
     """Count, and log what a person may have to look into; the rest, which is most, only at DEBUG: logs cost."""
-    counts = Counter(result.status for result in results)
-    for status, count in counts.items():
-        metrics.add_metric(METRIC_OF[status], MetricUnit.Count, count)
-    for category, count in Counter(result.failure_category for result in results if result.failure_category).items():
-        with single_metric("FailureCategory", MetricUnit.Count, count) as metric:
-            metric.add_dimension("category", category)
+    for status, number in Counter(result.status for result in results).items():
+        count(METRIC_OF[status], number)
+    for category, number in Counter(result.failure_category for result in results if result.failure_category).items():
+        count("FailureCategory", number, category=category)
     for result in results:
-        log = logger.debug if result.status in _UNREMARKABLE else logger.info
+        log = logger.debug if result.status in _ROUTINE else logger.info
         # Skips have reasons of our own; others may quote MSG91, who may quote a number.
         log(
             "event",

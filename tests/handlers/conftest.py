@@ -103,10 +103,12 @@ class Ask:
         self._endpoint = Endpoint(console.lambda_handler, "console.json")
         self.sample = self._endpoint.sample
 
-    def __call__(self, path: str, token: str | None = SECRET["console_token"], **query: str) -> "PlainAnswer":
+    def __call__(
+        self, path: str, token: str | None = SECRET["console_token"], user: str = "support", **query: str
+    ) -> "PlainAnswer":
         match = find(ROUTES, "GET", path)
         assert match, path
-        basic = base64.b64encode(f"support:{token}".encode()).decode()
+        basic = base64.b64encode(f"{user}:{token}".encode()).decode()
         return self.invoke(
             self.sample
             | {"routeKey": match.route.key, "rawPath": path, "pathParameters": match.path_parameters}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MISSING: Final = object()
 AUTHKEY: Final = "authkey-now"
+TOKEN, REPORT, CONSOLE = (f"{name}-of-enough-characters" for name in ("token", "report", "console"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,12 @@ class Recorder:
 
 def _secret(shape: Shape) -> dict[str, object]:
     """Write the four rotating credentials of the secret in one shape."""
-    kinds = {"segment_shared_secret": "shared", "segment_token": "token", "report_token": "report"}
-    kinds["console_token"] = "console"
+    kinds = {
+        "segment_shared_secret": "shared",
+        "segment_token": TOKEN,
+        "report_token": REPORT,
+        "console_token": CONSOLE,
+    }
     written = {name: shape.write(kind) for name, kind in kinds.items()}
     return {name: value for name, value in written.items() if value is not MISSING}
 
@@ -218,7 +223,7 @@ def test_segment_is_let_in_exactly_when_the_contract_says(
     endpoint = Endpoint(segment_ingest.lambda_handler, "track.json")
     wrong = []
     for body in BODIES:
-        for signature, token in product(_signatures(body), [*_tokens("token", "report"), *AUTHKEYS]):
+        for signature, token in product(_signatures(body), [*_tokens(TOKEN, REPORT), *AUTHKEYS]):
             headers = token.members.get("headers", {})
             signed = {} if signature.text is None else {"X-Signature": signature.text}
             before = recorder.received
@@ -235,7 +240,7 @@ def test_msg91_is_let_in_exactly_when_the_contract_says(shape: Shape, monkeypatc
     monkeypatch.setattr(delivery_reports, "wiring", lambda: (recorder, recorder))
     endpoint = Endpoint(delivery_reports.lambda_handler, "report_v3.json")
     wrong = []
-    for token in _tokens("report", "token"):
+    for token in _tokens(REPORT, TOKEN):
         before = recorder.received
         status = endpoint.call({"body": "{}"} | token.members).status
         expected = token.place in ("Bearer", "X-Webhook-Token", "query", "path") and token.whose in shape.accepted
@@ -258,7 +263,7 @@ def test_people_are_let_in_exactly_when_the_contract_says(shape: Shape, monkeypa
     monkeypatch.setattr(console, "wiring", lambda: (recorder, recorder))
     endpoint = Endpoint(console.lambda_handler, "console.json")
     wrong = []
-    for (path, parameters), token in product(CONSOLE_ROUTES.items(), _tokens("console", "token")):
+    for (path, parameters), token in product(CONSOLE_ROUTES.items(), _tokens(CONSOLE, TOKEN)):
         before = recorder.received
         answer = endpoint.invoke(
             endpoint.sample

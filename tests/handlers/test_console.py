@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from functions.console.app import page
+from segment_msg91.handler import logger
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
@@ -317,3 +318,29 @@ def test_the_log_says_whose_number_was_looked_at_and_holds_none_itself(
     assert lines[-1]["crqid"] == crqid
     for secret in (PHONE, PHONE[2:], "sandbox-only-console-token", "wrong-token", "user-1"):
         assert secret not in json.dumps(output.logs())
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_who_looks_at_which_message_is_on_record_at_any_log_level(ask: "Ask", output: "Output", level: str) -> None:
+    before = logger.log_level
+    logger.setLevel(level)
+    try:
+        ask(f"/console/messages/{'0' * 39}a/phone")
+    finally:
+        logger.setLevel(before)
+    (line,) = (line for line in output.logs() if line["message"] == "console")
+    assert line["route"] == "GET /console/messages/{crqid}/phone"
+    assert (line["user"], line["source_ip"], line["crqid"]) == ("support", "203.0.113.30", f"{'0' * 39}a")
+
+
+@pytest.mark.parametrize("pasted", ["919800000001", "+919800000001", "98000 00001", "m1"])
+def test_what_is_no_key_is_not_logged_as_one(ask: "Ask", output: "Output", pasted: str) -> None:
+    ask(f"/console/messages/{pasted}")
+    assert pasted not in output.text
+
+
+def test_a_user_name_that_is_a_number_is_masked_and_a_long_one_cut(ask: "Ask", output: "Output") -> None:
+    for name in ("919800000001", "x" * 500):
+        ask("/console", user=name)
+    users = [line["user"] for line in output.logs()]
+    assert users == ["91••••••••01", "x" * 64]

@@ -11,6 +11,7 @@ from functions.delivery_events import app
 from sandbox.aws import SECRET
 from sandbox.segment_simulator.tracking_api import Answer
 from sandbox.template import PATH
+from segment_msg91.handler import logger
 from segment_msg91.publishing import Publisher
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ PHONE: Final = "919800000065"
 
 @pytest.fixture(autouse=True)
 def _most_talkative() -> Iterator[None]:
-    app.logger.setLevel("DEBUG")
+    logger.setLevel("DEBUG")
     yield
-    app.logger.setLevel("INFO")
+    logger.setLevel("INFO")
 
 
 def again_from(number: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from functions.segment_ingest import app as segment_ingest
+from segment_msg91.handler import logger
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
@@ -22,9 +22,9 @@ SECRETS: Final = [
 
 @pytest.fixture(autouse=True)
 def _most_talkative() -> Iterator[None]:
-    segment_ingest.logger.setLevel("DEBUG")
+    logger.setLevel("DEBUG")
     yield
-    segment_ingest.logger.setLevel("INFO")
+    logger.setLevel("INFO")
 
 
 @pytest.fixture
@@ -89,7 +89,9 @@ def test_a_refused_request_leaves_no_trace_in_the_logs(
     assert _leaked(output) == []
 
 
-@pytest.mark.parametrize("secret", ['{"segment_token": "sandbox-only-segment-token"', '"sandbox-only-segment-token"', None])
+@pytest.mark.parametrize(
+    "secret", ['{"segment_token": "sandbox-only-segment-token"', '"sandbox-only-segment-token"', None]
+)
 def test_an_unreadable_secret_leaves_no_trace_in_the_logs(
     secret: str | None, ingest: "Endpoint", aws: "Aws", event: dict[str, Any], output: "Output"
 ) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
-    from tests.handlers.conftest import Endpoint, Output
+    from tests.handlers.conftest import Ask, Endpoint, Output
 
 PHONE: Final = "919800000001"
 REPORT: Final = {"requestId": "r1", "number": PHONE, "status": "1", "date": "2099-01-02 08:35:00"}
@@ -144,9 +144,48 @@ def test_metrics_are_in_the_contracts_namespace(
 
 
 @pytest.mark.parametrize("body", ["not JSON", json.dumps([])])
-def test_a_request_without_an_event_counts_nothing(body: str, ingest: "Endpoint", output: "Output") -> None:
+def test_a_request_without_an_event_counts_as_malformed_and_as_nothing_else(
+    body: str, ingest: "Endpoint", output: "Output"
+) -> None:
     ingest(body)
-    assert "CloudWatchMetrics" not in output.text
+    (emf,) = output.metrics("Malformed")
+    assert (emf["endpoint"], _dimensions(emf)) == ("segment", {"service", "endpoint"})
+    assert output.text.count("CloudWatchMetrics") == 1
+
+
+def test_a_request_that_authenticates_as_nobody_is_counted_by_its_endpoint_and_logged_nowhere(
+    ingest: "Endpoint", report: "Endpoint", ask: "Ask", output: "Output"
+) -> None:
+    ingest({}, {})
+    report({}, in_path="wrong")
+    ask("/console", token=None)
+    assert [emf["endpoint"] for emf in output.metrics("Unauthorized")] == ["segment", "msg91", "console"]
+    assert output.logs() == []
+
+
+def test_a_body_over_the_limit_is_counted_by_its_endpoint(
+    ingest: "Endpoint", report: "Endpoint", output: "Output"
+) -> None:
+    ingest(" " * (5 * 1024 * 1024 + 1))
+    report(" " * (5 * 1024 * 1024 + 1))
+    assert [emf["endpoint"] for emf in output.metrics("TooLarge")] == ["segment", "msg91"]
+
+
+def test_a_secret_that_cannot_be_read_is_counted(ingest: "Endpoint", aws: "Aws", output: "Output") -> None:
+    aws.set_secret("not JSON")
+    ingest({})
+    (emf,) = output.metrics("SecretUnavailable")
+    assert _dimensions(emf) == {"service"}
+
+
+def test_a_token_that_can_be_guessed_is_counted_until_it_is_replaced(
+    ingest: "Endpoint", aws: "Aws", output: "Output"
+) -> None:
+    aws.set_secret(json.dumps({"segment_token": "short"}))
+    assert ingest({}, {"authorization": "Bearer short"}).status == 401
+    assert output.metrics("SecretUnavailable")
+    (line,) = output.logs()
+    assert line["reason"].startswith("segment_token: shorter than 24 characters")
 
 
 def _categories(output: "Output") -> dict[str, float]:

@@ -22,6 +22,7 @@ from functions.segment_ingest import app as segment_ingest
 from sandbox.template import PATH
 from segment_msg91 import mapping, reports, segment
 from segment_msg91.api_gateway import LARGEST_BODY_BYTES, Request
+from segment_msg91.handler import logger
 from segment_msg91.msg91 import Msg91
 from segment_msg91.secret import SecretReader
 from segment_msg91.store.messages import Messages
@@ -37,16 +38,16 @@ type Drive = Callable[["World"], object]
 PHONE: Final = "919800000042"
 TEXT: Final = "Marked text 4711"
 PERSON: Final = {"userId": "marked@example.org", "anonymousId": "marked-anonymous", "context": {"ip": "marked"}}
-TOKEN: Final = "marked-report-token"
+TOKEN: Final = "marked-report-token-of-24"
 CREDENTIALS: Final = {
     "msg91_authkey": "marked-authkey",
     "segment_shared_secret": "marked-shared",
-    "segment_token": ["marked-token", "marked-older-token"],
+    "segment_token": ["marked-token-of-24-characters", "marked-older-token-of-24-characters"],
     "report_token": TOKEN,
 }
 MARKS: Final = (PHONE[2:], "4711", "arked")
 """Whatever is private holds one of these."""
-BEARER: Final = {"authorization": "Bearer marked-token"}
+BEARER: Final = {"authorization": "Bearer marked-token-of-24-characters"}
 STRANGER: Final = {"authorization": "Bearer marked-wrong", "x-signature": "marked", "x-webhook-token": "marked"}
 REPORT: Final = {
     "requestId": "r1",
@@ -115,11 +116,9 @@ def _as_in_lambda() -> Iterator[io.StringIO]:
     handler, level = logging.StreamHandler(written), root.level
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    for app in (segment_ingest, delivery_reports):
-        app.logger.setLevel("DEBUG")
+    logger.setLevel("DEBUG")
     yield written
-    for app in (segment_ingest, delivery_reports):
-        app.logger.setLevel("INFO")
+    logger.setLevel("INFO")
     root.setLevel(level)
     root.removeHandler(handler)
 

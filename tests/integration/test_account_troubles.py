@@ -1,13 +1,15 @@
 """What MSG91 refuses everybody costs little while it lasts, and its repair needs neither a deploy nor a person here."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
-from segment_msg91.refusals import REFUSED_FOR
+from segment_msg91.circuit_breaker import OPEN_FOR, Trouble
 from segment_msg91.sending import Result, Sender
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.messages import Messages
@@ -68,7 +70,7 @@ def test_a_repaired_account_is_noticed_within_seconds(
         msg91.refuses("301")
         deliver(track(number(index), f"message-{index}"))
     msg91.forgets_answers()
-    clock.advance(seconds=REFUSED_FOR.total_seconds())
+    clock.advance(seconds=OPEN_FOR[Trouble.REFUSED].total_seconds())
     results = [deliver(track(number(index), f"message-{index}"))[0] for index in range(10)]
     assert {result.status for result in results} == {"accepted"}
     assert len(msg91.sent) == 10
@@ -80,7 +82,7 @@ def test_while_it_lasts_one_event_asks_again_and_the_rest_do_not(
     for index in range(10):
         msg91.refuses("301")
         deliver(track(number(index), f"message-{index}"))
-    clock.advance(seconds=REFUSED_FOR.total_seconds())
+    clock.advance(seconds=OPEN_FOR[Trouble.REFUSED].total_seconds())
     for index in range(10):
         deliver(track(number(index), f"message-{index}"))
     assert len(msg91.calls) == 6
@@ -129,3 +131,62 @@ def test_a_trouble_that_is_not_the_keys_does_not_read_the_secret(
     msg91.refuses(code)
     deliver(track(number(1)))
     assert secret.reads == 0
+
+
+TIMED_OUT: Any = httpx.ReadTimeout("silent")
+REFUSED: Any = httpx.ConnectError("refused")
+
+
+@pytest.mark.parametrize(("error", "first"), [(TIMED_OUT, "unknown"), (REFUSED, "retry")], ids=["silent", "refused"])
+def test_while_msg91_does_not_answer_events_are_answered_503_without_a_call(  # fixtures
+    deliver: Deliver, msg91: "FakeMsg91", track: "Track", aws: "Aws", error: Exception, first: str
+) -> None:
+    results = []
+    for index in range(30):
+        msg91.breaks_off(error)
+        results += deliver(track(number(index), f"message-{index}"))
+    assert [result.status for result in results] == [first] * 3 + ["retry"] * 27
+    assert {result.http_status for result in results[3:]} == {503}
+    assert "called again within 20 s" in str(results[-1].reason)
+    assert (len(msg91.calls), len(aws.messages())) == (3, 3)
+
+
+def test_one_probe_that_is_answered_closes_the_circuit_and_nothing_is_sent_twice(
+    deliver: Deliver, msg91: "FakeMsg91", track: "Track", clock: "Clock"
+) -> None:
+    for index in range(6):
+        msg91.breaks_off(TIMED_OUT, sends=True)
+        deliver(track(number(index), f"message-{index}"))
+    msg91.forgets_answers()
+    clock.advance(seconds=OPEN_FOR[Trouble.UNANSWERED].total_seconds())
+    for index in range(6):
+        deliver(track(number(index), f"message-{index}"))
+    assert Counter(sms.number for sms in msg91.sent) == {number(index): 1 for index in range(6)}
+
+
+def test_a_batch_stops_calling_msg91_once_three_calls_had_no_answer(
+    deliver: Deliver, msg91: "FakeMsg91", track: "Track", aws: "Aws"
+) -> None:
+    for _ in range(40):
+        msg91.breaks_off(TIMED_OUT)
+    results = deliver(*(track(number(index), f"message-{index}", campaign=f"c{index}") for index in range(40)))
+    statuses = Counter(str(result.status) for result in results)
+    assert statuses["unknown"] == len(msg91.calls) < 10
+    assert statuses["retry"] == 40 - len(msg91.calls)
+    assert Counter(row["send_state"] for row in aws.messages()) == {
+        "unknown": statuses["unknown"],
+        "retryable": statuses["retry"],
+    }
+
+
+def test_a_wrong_template_holds_its_own_messages_and_no_others(
+    deliver: Deliver, msg91: "FakeMsg91", track: "Track"
+) -> None:
+    for index in range(10):
+        msg91.answers('{"type":"error","message":"Template ID Missing or Invalid Template","code":"400"}')
+        (held,) = deliver(track(number(index), f"message-{index}", templateId="wrong"))
+        assert (held.status, held.http_status) == ("held", 503)
+    assert len(msg91.calls) == 10
+    msg91.forgets_answers()
+    assert deliver(track(number(50), "message-50", templateId="right"))[0].status == "accepted"
+    assert deliver(track(number(1), "message-1", templateId="wrong"))[0].status == "accepted"

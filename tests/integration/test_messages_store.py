@@ -9,10 +9,10 @@ import pytest
 
 from segment_msg91.statuses import DeliveryStatus, SendState
 from segment_msg91.store.aws import StoreUnavailableError
-from segment_msg91.store.messages import Claimed, Delivery, Draft, Found, NotClaimed, Settlement
+from segment_msg91.store.messages import Claimed, Delivery, Draft, Found, Messages, NotClaimed, Settlement
 
 if TYPE_CHECKING:
-    from segment_msg91.store.messages import Claim, Messages
+    from segment_msg91.store.messages import Claim
     from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
     from tests.integration.conftest import Send
 
@@ -239,3 +239,37 @@ def test_a_refusal_while_reporting_is_an_error_that_names_it(
     dynamodb.refuses(operation, "InternalServerError")
     with pytest.raises(StoreUnavailableError, match=r"^InternalServerError$"):
         messages.apply("Crqid1", PHONE, DELIVERED) if operation == "update_item" else messages.find("r1", PHONE)
+
+
+@pytest.mark.parametrize("conflicts", [1, 3])
+def test_a_write_that_meets_a_transaction_on_its_item_is_tried_again(
+    dynamodb: "UnreliableDynamoDb", aws: "Aws", clock: "Clock", conflicts: int
+) -> None:
+    pauses: list[float] = []
+    messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=pauses.append)
+    for _ in range(conflicts):
+        dynamodb.refuses("update_item", "TransactionConflictException")
+    (claim,) = messages.claim([Draft("m1", {"phone": "919800000001"})], clock(), timedelta(seconds=40))
+    assert isinstance(claim, Claimed)
+    assert aws.message("m1")["attempts"] == 1
+    assert len(pauses) == conflicts
+    assert all(0.02 <= pause <= 0.06 for pause in pauses)
+
+
+def test_a_write_that_meets_transactions_again_and_again_is_given_up(
+    dynamodb: "UnreliableDynamoDb", clock: "Clock"
+) -> None:
+    messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=lambda _: None)
+    dynamodb.refuses_everything("TransactionConflictException")
+    (claim,) = messages.claim([Draft("m1", {})], clock(), timedelta(seconds=40))
+    assert claim == NotClaimed("TransactionConflictException")
+
+
+def test_between_the_rounds_of_a_transaction_there_is_a_pause(dynamodb: "UnreliableDynamoDb", clock: "Clock") -> None:
+    pauses: list[float] = []
+    messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=pauses.append)
+    dynamodb.conflicts()
+    dynamodb.conflicts()
+    claims = messages.claim([Draft("m1", {}), Draft("m2", {})], clock(), timedelta(seconds=40))
+    assert all(isinstance(claim, Claimed) for claim in claims)
+    assert len(pauses) == 2

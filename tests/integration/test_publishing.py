@@ -129,9 +129,20 @@ def test_a_pause_longer_than_the_invocation_is_kept_by_the_next(
     segment.fail(throttled(60))
     assert publish(record(1), record(2)).done == 0
     assert publish(record(1), record(2)).done == 0
-    assert (len(segment.requests), sleeper.slept) == (1, [])
-    clock.advance(seconds=60)
+    assert len(segment.requests) == 1
+    clock.advance(seconds=60 - sum(sleeper.slept))
     assert publish(record(1), record(2)).done == 2
+
+
+def test_while_segment_wants_a_pause_lambda_does_not_invoke_in_a_tight_loop(
+    publish: Publish, segment: "FakeSegment", sleeper: Sleeper
+) -> None:
+    segment.fail(throttled(600))
+    invocations = 0
+    while publish(record(1)).done == 0:
+        invocations += 1
+    assert invocations <= 600 / 25
+    assert all(seconds <= 26 for seconds in sleeper.slept)
 
 
 def test_nothing_keeps_events_back_for_days(publish: Publish, segment: "FakeSegment", clock: "Clock") -> None:

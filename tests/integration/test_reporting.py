@@ -1,10 +1,13 @@
 """What becomes of a webhook's body: matched to messages, repeated, kept in a queue, and tried again."""
 
 import json
+import threading
+import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import pytest
 
 from segment_msg91.reporting import NotDurableError
@@ -22,6 +25,7 @@ PHONE: Final = "919800000001"
 OTHER_PHONE: Final = "919800000002"
 JSON: Final = "application/json"
 REPORT: Final = {"requestId": "r1", "number": PHONE, "status": "1", "date": "2026-01-02 08:35:00"}
+OTHER_REPORT: Final = REPORT | {"requestId": "r2"}
 UNREADABLE: Final = b'data= [{"report": [{"clientid":\'\'12345"}]}]'
 
 
@@ -277,3 +281,79 @@ def test_a_conflict_is_told_once(reporter: "Reporter", sent: "Result") -> None:
     body = REPORT | {"CRQID": sent.crqid}
     conflicts = [_receive(reporter, body | {"status": status}).conflicts for status in ("2", "1", "9", "2")]
     assert conflicts == [0, 1, 0, 0]
+
+
+def test_what_there_is_no_time_to_store_waits_in_the_redrive_queue_in_small_bodies(
+    reporter: "Reporter", aws: "Aws", clock: "Clock"
+) -> None:
+    reports = [REPORT | {"requestId": f"r{number}"} for number in range(450)]
+    body = json.dumps([{"requestId": "r", "report": reports[:225]}, {"requestId": "r", "report": reports[225:]}])
+    receipt = reporter.receive(body.encode(), JSON, deadline=clock())
+    assert (receipt.http_status, receipt.stored, receipt.queued) == (202, 0, 450)
+    assert "Waiting in a queue, to be stored within minutes: 450" in receipt.message
+    parts = [event["Records"][0] for event in aws.queued("ReportsRedriveQueue")]
+    assert sorted(len(json.loads(part["body"])) for part in parts) == [50, 200, 200]
+    for part in parts:
+        reporter.redrive(part)
+    assert len(aws.reports()) == 450
+    assert {row["webhook_version"] for row in aws.reports()} == {"v2"}
+    assert {row["received_at"] for row in aws.reports()} == {"2026-01-02T03:04:05.000Z"}
+
+
+def test_a_report_from_the_redrive_queue_is_the_same_report_as_that_of_its_webhook(
+    reporter: "Reporter", aws: "Aws", clock: "Clock"
+) -> None:
+    body = json.dumps([REPORT, REPORT | {"status": "2"}]).encode()
+    reporter.receive(body, JSON, deadline=clock())
+    _redrive(reporter, aws)
+    receipt = reporter.receive(body, JSON)
+    assert (receipt.stored, receipt.duplicates) == (0, 2)
+
+
+def test_a_body_whose_rest_no_queue_takes_is_not_received(reporter: "Reporter", aws: "Aws", clock: "Clock") -> None:
+    aws.delete_queue("ReportsRedriveQueue")
+    with pytest.raises(NotDurableError):
+        reporter.receive(json.dumps([REPORT, REPORT]).encode(), JSON, deadline=clock())
+
+
+def test_a_call_that_hangs_does_not_keep_a_body_beyond_its_deadline(
+    reporter: "Reporter", aws: "Aws", dynamodb: "UnreliableDynamoDb", clock: "Clock"
+) -> None:
+    hanging = threading.Event()
+    dynamodb.interrupts("put_item", lambda: hanging.wait(20))
+    started = time.monotonic()
+    receipt = reporter.receive(json.dumps([REPORT, OTHER_REPORT]).encode(), JSON, clock() + timedelta(seconds=5))
+    taken = time.monotonic() - started
+    hanging.set()
+    assert (receipt.stored, receipt.queued) == (1, 1)
+    assert taken < 5
+    assert len(aws.queued("ReportsRedriveQueue")) == 1
+
+
+def test_a_message_in_doubt_learns_its_request_id_from_its_report(
+    send: "Send", track: "Track", msg91: "FakeMsg91", reporter: "Reporter", aws: "Aws"
+) -> None:
+    msg91.breaks_off(httpx.ReadTimeout("silent"), sends=True)
+    (doubtful,) = send(track(PHONE))
+    _receive(reporter, REPORT | {"CRQID": doubtful.crqid, "status": "Submitted"})
+    assert aws.message(str(doubtful.crqid))["request_id"] == "r1"
+    _receive(reporter, REPORT)
+    assert aws.message(str(doubtful.crqid))["delivery_status"] == "delivered"
+
+
+def test_a_message_learns_its_request_id_from_a_report_that_changes_nothing_else(
+    send: "Send", track: "Track", msg91: "FakeMsg91", reporter: "Reporter", aws: "Aws"
+) -> None:
+    msg91.breaks_off(httpx.ReadTimeout("silent"), sends=True)
+    (doubtful,) = send(track(PHONE))
+    _receive(reporter, {"CRQID": doubtful.crqid, "number": PHONE, "status": "1", "date": "2026-01-02 08:35:00"})
+    _receive(reporter, REPORT | {"CRQID": doubtful.crqid, "status": "Submitted"})
+    message = aws.message(str(doubtful.crqid))
+    assert (message["request_id"], message["delivery_status"]) == ("r1", "delivered")
+
+
+def test_a_report_does_not_replace_the_request_id_that_msg91_answered(
+    reporter: "Reporter", aws: "Aws", sent: "Result"
+) -> None:
+    _receive(reporter, REPORT | {"CRQID": sent.crqid, "requestId": "another"})
+    assert aws.message(str(sent.crqid))["request_id"] == sent.request_id

@@ -15,7 +15,7 @@ SUCCESS = b'{"type":"success","message":"5762846b4f8d285d378b4567"}'
 
 FINAL_CODES = ["101", "102", "103", "202", "203", "205", "211", "307", "308", "309", "310", "999"]
 ACCOUNT_CODES = ["104", "105", "106", "107", "201", "207", "208", "209", "210", "301", "302", "303"]
-ACCOUNT_CODES += ["418", "505", "506"]
+ACCOUNT_CODES += ["204", "400", "418", "505", "506"]
 TRANSIENT_CODES = ["001", "002", "306", "601"]
 
 
@@ -184,11 +184,38 @@ def test_success_at_a_status_of_failure_is_unknown(status: int) -> None:
     assert outcome_of(status, SUCCESS).state is UNKNOWN
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("status", [500, 501, 503, 521, 522, 523])
 @pytest.mark.parametrize("content", [b"", b"<html>Bad Gateway</html>", _error(), b"{}"])
 def test_a_server_error_is_to_be_tried_again(status: int, content: bytes) -> None:
     outcome = outcome_of(status, content)
     assert (outcome.state, outcome.is_throttled, outcome.error_code) == (RETRYABLE, False, f"HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [502, 504, 520, 524])
+@pytest.mark.parametrize("content", [b"", b"<html>Bad Gateway</html>", _error(), b"{}", _error(code="999")])
+def test_a_gateway_without_an_answer_is_no_proof_that_nothing_was_sent(status: int, content: bytes) -> None:
+    outcome = outcome_of(status, content)
+    assert (outcome.state, outcome.error_code, outcome.is_unanswered) == (UNKNOWN, f"HTTP {status}", True)
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_an_error_of_msg91s_own_counts_whatever_the_gateways_status(status: int) -> None:
+    assert outcome_of(status, _error(code="301")).state is HELD
+
+
+@pytest.mark.parametrize(
+    ("content", "is_everybodys"),
+    [
+        pytest.param(_error(code="301"), True, id="balance"),
+        pytest.param(_error(code="204"), True, id="permission"),
+        pytest.param(_error(code="400"), False, id="template"),
+        pytest.param(b'{"type":"error","message":"Template ID Missing"}', False, id="template without a code"),
+        pytest.param(_error(code="202"), False, id="number"),
+        pytest.param(SUCCESS, False, id="success"),
+    ],
+)
+def test_only_what_the_next_message_will_meet_as_well_opens_the_circuit(content: bytes, is_everybodys: bool) -> None:  # noqa: FBT001
+    assert outcome_of(200, content).concerns_every_message is is_everybodys
 
 
 def test_the_code_of_a_server_error_is_kept() -> None:

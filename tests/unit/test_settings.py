@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
@@ -20,6 +21,8 @@ REPORTS = INGEST | {
     "REPORTS_REDRIVE_QUEUE_URL": "https://queue/redrive",
     "REPORTS_QUARANTINE_QUEUE_URL": "https://queue/quarantine",
 }
+
+TOKENS: Final = [f"token-{number}-of-24-characters" for number in range(4)]
 
 
 def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -> None:
@@ -153,20 +156,33 @@ def test_the_secret_is_read() -> None:
         {
             "msg91_authkey": "authkey",
             "segment_shared_secret": "shared",
-            "segment_token": "token",
-            "report_token": "report",
+            "segment_token": TOKENS[0],
+            "report_token": TOKENS[1],
             "segment_write_key": " write ",
-            "console_token": "console",
+            "console_token": TOKENS[2],
         }
     )
-    assert secrets == Secrets("authkey", ("shared",), ("token",), ("report",), "write", ("console",))
+    assert secrets == Secrets("authkey", ("shared",), (TOKENS[0],), (TOKENS[1],), "write", (TOKENS[2],))
 
 
 def test_a_rotated_credential_is_a_list_of_two() -> None:
     secrets = Secrets.parse(
-        {"segment_shared_secret": ["new", "old"], "segment_token": ["t2", "t1"], "report_token": ["r2", "r1"]}
+        {"segment_shared_secret": ["new", "old"], "segment_token": TOKENS[:2], "report_token": TOKENS[2:]}
     )
-    assert secrets == Secrets("", ("new", "old"), ("t2", "t1"), ("r2", "r1"))
+    assert secrets == Secrets("", ("new", "old"), tuple(TOKENS[:2]), tuple(TOKENS[2:]))
+
+
+@pytest.mark.parametrize("name", ["segment_token", "report_token", "console_token"])
+def test_a_token_that_can_be_guessed_is_refused_and_named(name: str) -> None:
+    secrets = Secrets.parse({name: ["x" * 23, TOKENS[0]]})
+    assert {secrets.segment_tokens, secrets.report_tokens, secrets.console_tokens} == {(), (TOKENS[0],)}
+    (reason,) = secrets.refused
+    assert reason.startswith(f"{name}: shorter than 24 characters")
+
+
+def test_a_signing_secret_and_an_authkey_may_be_short() -> None:
+    secrets = Secrets.parse({"segment_shared_secret": "abc123", "msg91_authkey": "key"})
+    assert (secrets.segment_shared_secrets, secrets.msg91_authkey, secrets.refused) == (("abc123",), "key", ())
 
 
 @pytest.mark.parametrize("empty", [None, "", "   ", [], [""], ["", None], 0, {}, False])
@@ -183,7 +199,7 @@ def test_an_empty_credential_is_none_at_all(empty: object) -> None:
 
 
 def test_an_empty_half_of_a_rotation_leaves_the_other() -> None:
-    assert Secrets.parse({"segment_token": ["", "token"]}).segment_tokens == ("token",)
+    assert Secrets.parse({"segment_token": ["", TOKENS[0]]}).segment_tokens == (TOKENS[0],)
 
 
 @pytest.mark.parametrize("value", [None, [], "authkey", 1])

@@ -22,9 +22,27 @@ PENDING, UNKNOWN = DeliveryStatus.PENDING, DeliveryStatus.UNKNOWN
 EVENT, ACCOUNT, TRANSIENT = ErrorClass.EVENT, ErrorClass.ACCOUNT, ErrorClass.TRANSIENT
 CLASSES = {
     EVENT: ["101", "102", "103", "202", "203", "205", "211", "307", "308", "309", "310"],
-    ACCOUNT: ["104", "105", "106", "107", "201", "207", "208", "209", "210", "301", "302", "303", "418", "505", "506"],
+    ACCOUNT: [
+        "104",
+        "105",
+        "106",
+        "107",
+        "201",
+        "204",
+        "207",
+        "208",
+        "209",
+        "210",
+        "301",
+        "302",
+        "303",
+        "418",
+        "505",
+        "506",
+    ],
     TRANSIENT: ["001", "002", "306", "601"],
     ErrorClass.DUPLICATE: ["311"],
+    ErrorClass.TEMPLATE: ["400"],
 }
 
 
@@ -118,6 +136,15 @@ def test_an_unknown_error_code_is_final_for_the_event(code: str) -> None:
 @pytest.mark.parametrize("message", ["Missing Authentication Key", "Invalid authkey", "IP not whitelisted"])
 def test_without_a_code_the_words_tell_the_account_s_troubles(message: str) -> None:
     assert error_class(None, message) is ACCOUNT
+
+
+@pytest.mark.parametrize("code", [None, "999"])
+@pytest.mark.parametrize(
+    "message",
+    ["Template ID Missing", "Invalid Template", "The provided flow ID or template ID is invalid", "Flow id is invalid"],
+)
+def test_a_template_error_is_known_by_its_words(code: str | None, message: str) -> None:
+    assert error_class(code, message) is ErrorClass.TEMPLATE
 
 
 @pytest.mark.parametrize("message", ["flow id missing", "Invalid request", ""])

@@ -20,6 +20,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
     path_parameters: Mapping[str, str] = field(repr=False)
+    source_ip: str = ""
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Request":
@@ -34,6 +35,7 @@ class Request:
             headers={name.lower(): value for name, value in _texts(event.get("headers")).items()},
             query=_texts(event.get("queryStringParameters")),
             path_parameters=_texts(event.get("pathParameters")),
+            source_ip=_source_ip(event.get("requestContext")),
         )
 
     @property
@@ -49,6 +51,12 @@ def answer(status: int, message: str, **content: object) -> dict[str, Any]:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     body = json.dumps({"message": message, **content}, ensure_ascii=False)
     return {"statusCode": status, "headers": headers, "body": body}
+
+
+def _source_ip(context: object) -> str:
+    """Return the caller's address, which API Gateway always gives."""
+    http = context.get("http") if isinstance(context, dict) else None
+    return _texts(http).get("sourceIp", "")
 
 
 def _texts(members: object) -> dict[str, str]:

@@ -55,10 +55,12 @@ def authenticate_msg91(request: Request, secrets: Secrets) -> None:
         raise UnauthorizedError("Unauthorized: end the URL with /<report_token>, or send it as X-Webhook-Token.")
 
 
-def authenticate_console(request: Request, secrets: Secrets) -> None:
-    """Let a request to /console in, or raise UnauthorizedError. Whoever asks may go by any name."""
-    if not _any_matches([password for _, password in _basic(request)], secrets.console_tokens):
+def authenticate_console(request: Request, secrets: Secrets) -> str:
+    """Let a request to /console in and return its user name, or raise UnauthorizedError. Any user name is accepted."""
+    credentials = _basic(request)
+    if not _any_matches([password for _, password in credentials], secrets.console_tokens):
         raise UnauthorizedError("Unauthorized: sign in with any user name, and the secret's console_token as password.")
+    return credentials[0][0]
 
 
 def _signs(signature: str, signed: bytes, secrets: Secrets) -> bool:

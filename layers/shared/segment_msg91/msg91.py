@@ -31,11 +31,15 @@ _LONGEST_ERROR: Final = 500
 _LONGEST_CODE: Final = 32
 _BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # longer ones may be numbers of phones
 
-_KEY_REFUSED: Final = frozenset({"106", "201", "207", "401", "HTTP 401"})
+_KEY_REFUSED: Final = frozenset({"106", "201", "204", "207", "401", "HTTP 401"})
 _WRONG_ADDRESS_OR_KEY: Final = frozenset({401, 404, 405})
+# A gateway passed the request on and got no (readable) answer. MSG91 may have sent the SMS all the same. Of the other
+# 5xx, 500 and 503 are MSG91's own, and at 521 to 523 the gateway did not reach MSG91.
+_GATEWAY_WITHOUT_ANSWER: Final = frozenset({502, 504, 520, 524})
 _STATE_OF: Final = {
     ErrorClass.EVENT: SendState.REJECTED,
     ErrorClass.ACCOUNT: SendState.HELD,
+    ErrorClass.TEMPLATE: SendState.HELD,
     ErrorClass.TRANSIENT: SendState.RETRYABLE,
     ErrorClass.DUPLICATE: SendState.ACCEPTED,
 }
@@ -43,18 +47,29 @@ _STATE_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request: accepted, rejected, held, retryable or unknown."""
+    """What became of a request: accepted, rejected, held, retryable or unknown.
+
+    `is_unanswered`: MSG91 was not reached, or did not answer in time.
+    """
 
     state: SendState
     request_id: str | None = None
     error_code: str | None = None
     error: str | None = field(default=None, repr=False)
     is_throttled: bool = False
+    is_unanswered: bool = False
 
     @property
     def refuses_key(self) -> bool:
         """Whether another authkey might have been accepted."""
         return self.state is SendState.HELD and self.error_code in _KEY_REFUSED
+
+    @property
+    def concerns_every_message(self) -> bool:
+        """Whether the next message will meet the same error: MSG91 refuses the account, or does not answer."""
+        return self.is_unanswered or (
+            self.state is SendState.HELD and error_class(self.error_code, self.error or "") is not ErrorClass.TEMPLATE
+        )
 
     @property
     def reason(self) -> str | None:
@@ -134,11 +149,17 @@ class Msg91:
             finally:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            return Outcome(SendState.RETRYABLE, error=f"MSG91 could not be reached ({type(error).__name__})")
+            return Outcome(
+                SendState.RETRYABLE, error=f"MSG91 could not be reached ({type(error).__name__})", is_unanswered=True
+            )
         except httpx.LocalProtocolError:
             return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
         except (httpx.HTTPError, httpx.StreamError) as error:
-            return Outcome(SendState.UNKNOWN, error=f"MSG91 gave no readable answer ({type(error).__name__})")
+            return Outcome(
+                SendState.UNKNOWN,
+                error=f"MSG91 gave no readable answer ({type(error).__name__})",
+                is_unanswered=True,
+            )
         return outcome_of(response.status_code, content)
 
 
@@ -157,6 +178,8 @@ def outcome_of(status: int, content: bytes) -> Outcome:
     is_throttled = status == httpx.codes.TOO_MANY_REQUESTS
     if code in API_ERRORS and not is_throttled:
         return Outcome(_STATE_OF[error_class(code, message)], None, code, error)
+    if status in _GATEWAY_WITHOUT_ANSWER:
+        return Outcome(SendState.UNKNOWN, None, f"HTTP {status}", error, is_unanswered=True)
     if is_throttled or httpx.codes.is_server_error(status):
         return Outcome(SendState.RETRYABLE, None, code or f"HTTP {status}", error, is_throttled)
     if status in _WRONG_ADDRESS_OR_KEY or not _is_error(answer):

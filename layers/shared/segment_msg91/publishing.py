@@ -16,6 +16,8 @@ from segment_msg91.tracking import CALL_SECONDS, Tracking, Verdict, batches, enc
 _FIRST_PAUSE: Final = 1
 # Seconds. Nothing that Segment answers may keep events back for longer.
 _LONGEST_PAUSE: Final = 600
+# Seconds that remain of an invocation when it gives records back before Segment may be asked again.
+_SECONDS_TO_GIVE_BACK: Final = 3
 # Before Segment is asked, time must be left for its answer, and for what is to be set aside then.
 _SECONDS_NEEDED: Final = CALL_SECONDS + 3
 
@@ -108,9 +110,14 @@ class Publisher:
         now = self._clock()
         start = max(now, self._not_before or now)
         if start + timedelta(seconds=_SECONDS_NEEDED) > until:
+            # Lambda invokes again at once, so the pause is kept here: a long Retry-After would spin the stream.
+            self._sleep_until(min(start, until - timedelta(seconds=_SECONDS_TO_GIVE_BACK)))
             raise UnavailableError(reason)
-        if start > now:
-            self._sleep((start - now).total_seconds())
+        self._sleep_until(start)
+
+    def _sleep_until(self, moment: datetime) -> None:
+        if (seconds := (moment - self._clock()).total_seconds()) > 0:
+            self._sleep(seconds)
 
     def _set_aside(self, records: Sequence[Record], hopeless: Mapping[int, str], publication: Publication) -> None:
         """Put what is hopeless among the done records into the queue; the others come again anyway."""

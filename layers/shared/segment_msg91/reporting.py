@@ -1,10 +1,10 @@
 """The use case of delivery reports: a webhook's body becomes stored reports, each applied to its message."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from segment_msg91 import reports
@@ -17,6 +17,11 @@ from segment_msg91.store.reports import ReportItem, Reports
 from segment_msg91.times import instant, parse_instant, parse_reported
 
 _WORKERS: Final = 8
+# So long before the function's end, what is not stored yet goes into the redrive queue: some fifty bodies for ten
+# thousand reports, at the least memory that Lambda has.
+_QUEUEING_TIME: Final = timedelta(seconds=4)
+_MAX_WAIT_SECONDS: Final = 900.0  # Lambda's longest timeout
+_NO_DEADLINE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _IN_KEY_ONLY: Final = frozenset({"digest", "meta", "phone"})
 _LONGEST_CODE_IN_KEY: Final = 32  # characters: DynamoDB's sort keys hold 1024 bytes
 
@@ -35,6 +40,7 @@ class Receipt:
     duplicates: int = 0
     quarantined: int = 0
     queued: int = 0
+    """Reports, or bodies whose reports are not known, that wait in the redrive queue."""
     unmatched: int = 0
     conflicts: int = 0
     problems: list[str] = field(default_factory=list)
@@ -51,7 +57,7 @@ class Receipt:
     def message(self) -> str:
         """Return one line that a person understands."""
         if self.queued:
-            return f"The database did not answer; the body was queued and will be stored ({self.stored} are)."
+            return f"Waiting in a queue, to be stored within minutes: {self.queued}. Reports stored: {self.stored}."
         if self.quarantined:
             reason = self.problems[0] if self.problems else "it could not be read"
             return f"Kept as it came, to be read by a person: {reason}. Reports stored: {self.stored}."
@@ -78,25 +84,28 @@ class Reporter:
         self._zone = zone
         self._clock = clock
 
-    def receive(self, body: bytes, content_type: str) -> Receipt:
-        """Make a body from the webhook durable: in the tables, or whole in a queue. Raises NotDurableError."""
+    def receive(self, body: bytes, content_type: str, deadline: datetime = _NO_DEADLINE) -> Receipt:
+        """Make a body from the webhook durable: in the tables, or in a queue. Raises NotDurableError.
+
+        `deadline` is when the function is stopped. What can't be stored well before goes into the redrive queue.
+        """
         raw = RawReport(body, content_type, instant(self._clock()))
         receipt = Receipt()
         try:
-            self._store_or_keep(raw, receipt)
+            self._store_or_keep(raw, receipt, deadline)
         except StoreUnavailableError as error:
             raise NotDurableError(str(error)) from error
         return receipt
 
-    def redrive(self, record: Mapping[str, Any]) -> Receipt:
+    def redrive(self, record: Mapping[str, Any], deadline: datetime = _NO_DEADLINE) -> Receipt:
         """Store a body from the redrive queue. Raises StoreUnavailableError, and then the queue tries it again."""
         receipt = Receipt()
-        self._store(RawReport.of(record, instant(self._clock())), receipt)
+        self._store(RawReport.of(record, instant(self._clock())), receipt, deadline)
         return receipt
 
-    def _store_or_keep(self, raw: RawReport, receipt: Receipt) -> None:
+    def _store_or_keep(self, raw: RawReport, receipt: Receipt, deadline: datetime) -> None:
         try:
-            self._store(raw, receipt)
+            self._store(raw, receipt, deadline)
         except StoreUnavailableError as error:
             self._redrive.put(raw, str(error))
             receipt.queued = 1
@@ -105,27 +114,60 @@ class Reporter:
             self._quarantine.put(raw, receipt.problems[-1])
             receipt.quarantined = 1
 
-    def _store(self, raw: RawReport, receipt: Receipt) -> None:
-        reading = reports.read(raw.body, self._zone)
+    def _store(self, raw: RawReport, receipt: Receipt, deadline: datetime) -> None:
+        reading = reports.read(raw.body, self._zone, raw.webhook_version)
         if reading.problems:
             # The body whole: what could be read of it is known the next time.
             self._quarantine.put(raw, reading.problems[0])
             receipt.quarantined = 1
             receipt.problems = reading.problems
         received_at = parse_reported(raw.received_at, UTC) or self._clock()
-        for report, applied, is_new in self._store_each(reading.reports, received_at):
-            _count(receipt, report, applied, is_new=is_new)
+        unstored = self._store_each(reading.reports, received_at, receipt, deadline - _QUEUEING_TIME)
+        for version, body in reports.bodies_of(unstored):
+            part = RawReport(body, "application/json", raw.received_at, version)
+            self._redrive.put(part, "no time left to store it at once")
+        receipt.queued = len(unstored)
 
-    def _store_each(self, found: Sequence[DeliveryReport], received_at: datetime) -> Iterator[_Stored]:
+    def _store_each(
+        self, found: Sequence[DeliveryReport], received_at: datetime, receipt: Receipt, stop_at: datetime
+    ) -> list[DeliveryReport]:
+        """Store reports; return those that are not stored at `stop_at`. Raises StoreUnavailableError."""
         if len(found) <= 1:
-            yield from (self._store_one(report, received_at) for report in found)
-            return
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            try:
-                yield from pool.map(lambda report: self._store_one(report, received_at), found)
-            except StoreUnavailableError:
-                pool.shutdown(wait=False, cancel_futures=True)  # the body goes to the queue, with all that is left
-                raise
+            for report in found:
+                _count(receipt, self._store_one(report, received_at))
+            return []
+        if not self._seconds_until(stop_at):
+            return list(found)
+        tasks = self._store_until(found, received_at, stop_at)
+        errors: list[BaseException] = []
+        unstored: list[DeliveryReport] = []
+        for report, task in zip(found, tasks, strict=True):
+            if task.cancelled() or not task.done():
+                unstored.append(report)
+            elif error := task.exception():
+                errors.append(error)
+            else:
+                _count(receipt, task.result())
+        if errors:
+            raise errors[0]
+        return unstored
+
+    def _store_until(
+        self, found: Sequence[DeliveryReport], received_at: datetime, stop_at: datetime
+    ) -> list[Future[_Stored]]:
+        """Store reports in threads, until an error or `stop_at`. A call that hangs then is not waited for.
+
+        Its report counts as not stored, and is stored again from the queue, which changes nothing.
+        """
+        pool = ThreadPoolExecutor(_WORKERS)
+        tasks = [pool.submit(self._store_one, report, received_at) for report in found]
+        wait(tasks, timeout=self._seconds_until(stop_at), return_when=FIRST_EXCEPTION)
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait([task for task in tasks if task.running()], timeout=self._seconds_until(stop_at))
+        return tasks
+
+    def _seconds_until(self, moment: datetime) -> float:
+        return min(max(0.0, (moment - self._clock()).total_seconds()), _MAX_WAIT_SECONDS)
 
     def _store_one(self, report: DeliveryReport, received_at: datetime) -> _Stored:
         """Apply first, record then: whoever finds the report recorded knows that it was applied."""
@@ -144,6 +186,7 @@ class Reporter:
             digest=report.digest,
             credits=report.credits,
             failure_category=report.failure_category,
+            request_id=report.request_id,
         )
         # MSG91 may echo another recipient's CRQID: without a number to check it by, only v4 is believed.
         crqid = report.crqid or report.meta
@@ -170,7 +213,8 @@ def _item(report: DeliveryReport, applied: Applied | None, received_at: datetime
     )
 
 
-def _count(receipt: Receipt, report: DeliveryReport, applied: Applied | None, *, is_new: bool) -> None:
+def _count(receipt: Receipt, stored: _Stored) -> None:
+    report, applied, is_new = stored
     if not is_new:
         receipt.duplicates += 1
         return

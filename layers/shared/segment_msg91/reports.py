@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timezone
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote_plus
 
@@ -34,6 +35,9 @@ _LONGEST_NUMBER: Final = 32
 _NUMBER: Final = re.compile(r"-?\d{1,12}(\.\d{1,12})?", re.ASCII)
 _NESTED_JSON: Final = 3  # JSON in a form field, in a string, in a string
 _DATA: Final = "data"
+
+MAX_REPORTS_IN_BODY: Final = 200
+MAX_BYTES_IN_BODY: Final = 200_000
 
 
 class UnreadableError(ValueError):
@@ -75,17 +79,21 @@ class Reading:
     problems: list[str]
 
 
-def read(body: bytes, zone: timezone) -> Reading:
-    """Read a webhook's body, whichever form it has. `zone` is that of dates without one. Never raises."""
+def read(body: bytes, zone: timezone, version: str = "") -> Reading:
+    """Read a webhook's body, whichever form it has. `zone` is that of dates without one. Never raises.
+
+    `version` names the form of a body that `bodies_of` has written.
+    """
     try:
-        version, records = _recognise(_content(body))
+        content = _content(body)
+        form, records = (_version(version), _flat(content)) if version else _recognise(content)
     except UnreadableError as error:
         return Reading([], [str(error)])
     reports: list[DeliveryReport] = []
     problems: list[str] = []
     for record in records:
         try:
-            reports.append(_READERS[version](record, zone))
+            reports.append(_READERS[form](record, zone))
         except UnreadableError as error:
             problems.append(str(error))
         except RecursionError:
@@ -93,6 +101,38 @@ def read(body: bytes, zone: timezone) -> Reading:
     if not reports and not problems:
         problems.append("no report in it")
     return Reading(reports, problems)
+
+
+def bodies_of(reports: Iterable[DeliveryReport]) -> Iterator[tuple[Version, bytes]]:
+    """Write reports as bodies that `read` reads as the same reports: each of one version, and small.
+
+    A body has at most MAX_REPORTS_IN_BODY reports and about MAX_BYTES_IN_BODY bytes.
+    """
+    for version, of_version in groupby(reports, lambda report: report.webhook_version):
+        records: list[bytes] = []
+        size = 0
+        for report in of_version:
+            record = report.raw.encode()
+            if records and (len(records) == MAX_REPORTS_IN_BODY or size + len(record) > MAX_BYTES_IN_BODY):
+                yield version, b"[" + b",".join(records) + b"]"
+                records, size = [], 0
+            records.append(record)
+            size += len(record) + 1
+        yield version, b"[" + b",".join(records) + b"]"
+
+
+def _version(name: str) -> Version:
+    known = next((version for version in _READERS if version == name), None)
+    if known is None:
+        raise UnreadableError("its webhook_version is none that is known")
+    return known
+
+
+def _flat(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Return the records of a body of `bodies_of`."""
+    if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
+        raise UnreadableError("not an array of objects")
+    return content
 
 
 def _content(body: bytes) -> Any:  # noqa: ANN401 - any JSON value

@@ -13,16 +13,31 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TTL_SECONDS: Final = 300
+# While the secret can't be read, the last good copy goes on being used for so long. Credentials that were taken out of
+# it meanwhile are still accepted, which is better than to refuse every event and report for a hiccup or a comma too
+# many.
+STALE_SECONDS: Final = 3600
+# After a read that failed, or one that MSG91's refusal of the authkey asked for, the next follows no sooner.
+RETRY_SECONDS: Final = 15
 
 
 class SecretReader:
     """Reads the secret and keeps it for five minutes: a rotation needs no deploy."""
 
-    def __init__(self, client: "SecretsManagerClient", secret_id: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client: "SecretsManagerClient",
+        secret_id: str,
+        clock: Callable[[], float] = time.time,
+        on_problem: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`on_problem` hears why the secret can't be read, also while a copy is served, and why a token is refused."""
         self._client = client
         self._secret_id = secret_id
-        self._clock = clock  # the wall's: Lambda freezes the process, and whether other clocks go on, nobody promises
+        self._clock = clock  # the wall clock: Lambda freezes the process, and other clocks may stop then
+        self._on_problem = on_problem
         self._kept: tuple[float, Secrets] | None = None
+        self._not_before = 0.0
 
     def read(self, *, fresh: bool = False) -> Secrets:
         """Return the secret, `fresh` from Secrets Manager or as last read. Raises SecretUnavailableError.
@@ -30,11 +45,23 @@ class SecretReader:
         The error's text never holds the secret's.
         """
         now = self._clock()
-        if self._kept and not fresh and 0 <= now - self._kept[0] < TTL_SECONDS:
-            return self._kept[1]
-        secrets = Secrets.parse(self._fetch())
-        self._kept = now, secrets
-        return secrets
+        if self._kept is None:
+            return self._refresh(now)
+        read_at, secrets = self._kept
+        age = now - read_at
+        is_due = fresh or not 0 <= age < TTL_SECONDS
+        if not is_due or 0 < self._not_before - now <= RETRY_SECONDS:
+            return secrets
+        if fresh:
+            self._not_before = now + RETRY_SECONDS
+        try:
+            return self._refresh(now)
+        except SecretUnavailableError:
+            self._not_before = now + RETRY_SECONDS
+            if 0 <= age < STALE_SECONDS:
+                return secrets
+            self._kept = None
+            raise
 
     def fresh_authkey(self) -> str:
         """Return MSG91's authkey as it is now, for when the one last read is refused; empty when it can't be read."""
@@ -42,6 +69,17 @@ class SecretReader:
             return self.read(fresh=True).msg91_authkey
         except SecretUnavailableError:
             return ""
+
+    def _refresh(self, now: float) -> Secrets:
+        try:
+            secrets = Secrets.parse(self._fetch())
+        except SecretUnavailableError as error:
+            self._on_problem(str(error))
+            raise
+        for reason in secrets.refused:
+            self._on_problem(reason)
+        self._kept = now, secrets
+        return secrets
 
     def _fetch(self) -> Any:  # noqa: ANN401  # JSON
         try:

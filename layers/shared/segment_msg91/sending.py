@@ -11,10 +11,10 @@ from itertools import batched
 from typing import Final
 
 from segment_msg91 import mapping
+from segment_msg91.circuit_breaker import CircuitBreaker, OpenReason, Trouble
 from segment_msg91.failures import Category
 from segment_msg91.mapping import Invalid, Skipped, Sms
 from segment_msg91.msg91 import CALL_SECONDS, Msg91, Outcome
-from segment_msg91.refusals import REFUSED_FOR, Refusal, Refusals
 from segment_msg91.settings import IngestSettings
 from segment_msg91.statuses import SendState
 from segment_msg91.store.aws import StoreUnavailableError, Value
@@ -29,7 +29,8 @@ LEASE: Final = timedelta(seconds=40)
 CHUNK: Final = 200
 # Requests to MSG91 at a time.
 _WORKERS: Final = 4
-# Before a chunk is claimed, time must be left for a call to MSG91 and for DynamoDB on both sides of it.
+# Before a call to MSG91, time must be left for its answer and for writing that down; before a claim, for the claim too.
+_SEND_SECONDS: Final = CALL_SECONDS + 1
 _CHUNK_SECONDS: Final = CALL_SECONDS + 3
 # A known outcome is worth writing down: beyond the SDK's own three attempts.
 _SETTLE_ROUNDS: Final = 2
@@ -116,7 +117,7 @@ class Sender:
         self._msg91 = msg91
         self._clock = clock
         self._fresh_authkey = fresh_authkey
-        self._refusals = Refusals()
+        self._breaker = CircuitBreaker()
 
     def send(self, events: Sequence[object], authkey: str, until: datetime) -> list[Result]:
         """Send for events, and answer for each in their order. What can't be done before `until` is left to a retry."""
@@ -140,8 +141,8 @@ class Sender:
         if until - now < timedelta(seconds=_CHUNK_SECONDS):
             return {str(one.crqid): _retry(one, "no time left in this delivery") for one in chunk}
         results: dict[str, Result] = {}
-        if refusal := self._refusals.standing(now):
-            results = {one.crqid: _refused(one, refusal) for one in chunk if isinstance(one, Sms)}
+        if open_reason := self._breaker.open_reason(now):
+            results = {one.crqid: _not_called(one, open_reason) for one in chunk if isinstance(one, Sms)}
             chunk = [one for one in chunk if isinstance(one, Invalid)]
         contents = Counter(one.content for one in chunk if isinstance(one, Sms))
         drafts = [_draft(one, shared=isinstance(one, Sms) and contents[one.content] > 1) for one in chunk]
@@ -207,12 +208,16 @@ class Sender:
         return [(sms, claims[sms.crqid], outcome) for group in outcomes for sms, outcome in group]
 
     def _send_group(self, group: Sequence[Sms], authkey: str, until: datetime) -> list[tuple[Sms, Outcome]]:
-        """Send a group in one request; where one of several may be the cause of an error, each by itself."""
-        if until - self._clock() < timedelta(seconds=CALL_SECONDS):
+        """Send a group in one request; if one of several may be the cause of an error, each by itself."""
+        now = self._clock()
+        if until - now < timedelta(seconds=_SEND_SECONDS):
             # The function was frozen, or others took long. Nothing was sent, and the next delivery may.
             return [
                 (sms, Outcome(SendState.RETRYABLE, error="no time left for MSG91 in this delivery")) for sms in group
             ]
+        if open_reason := self._breaker.admit(now):
+            # Other groups of this chunk have found out since the claim.
+            return [(sms, _outcome_of_open_circuit(open_reason)) for sms in group]
         outcome = self._ask(group, authkey)
         if len(group) > 1 and outcome.may_differ_singly:
             return [pair for sms in group for pair in self._send_group([sms], authkey, until)]
@@ -225,10 +230,7 @@ class Sender:
             fresh = self._fresh_authkey()
             if fresh and fresh != authkey:
                 outcome = self._msg91.send(group, fresh)
-        refusal = None
-        if outcome.state is SendState.HELD:
-            refusal = Refusal(outcome.error_code, outcome.reason, outcome.failure_category)
-        self._refusals.note(refusal, self._clock())
+        self._breaker.record(_open_reason(outcome), self._clock())
         return outcome
 
     def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
@@ -321,16 +323,36 @@ def _searchable(draft: Draft, now: datetime) -> Draft:
     return replace(draft, once=searchable(draft.crqid, message_id, user_id, now))
 
 
-def _refused(one: Sms, refusal: Refusal) -> Result:
-    reason = f"{refusal.reason}; MSG91 is asked again within {REFUSED_FOR // timedelta(seconds=1)} s"
+def _open_reason(outcome: Outcome) -> OpenReason | None:
+    """Tell what an outcome means for the next message; None if it concerns its own only."""
+    if not outcome.concerns_every_message:
+        return None
+    trouble = Trouble.UNANSWERED if outcome.is_unanswered else Trouble.REFUSED
+    return OpenReason(trouble, outcome.error_code, outcome.reason, outcome.failure_category)
+
+
+def _outcome_of_open_circuit(reason: OpenReason) -> Outcome:
+    if reason.trouble is Trouble.REFUSED:
+        return Outcome(SendState.HELD, error_code=reason.code, error=reason.reason)
+    return Outcome(SendState.RETRYABLE, error=_advice(reason))
+
+
+def _not_called(one: Sms, reason: OpenReason) -> Result:
+    """Answer for an event while MSG91 is not called: nothing is claimed, and Segment delivers it again."""
+    if reason.trouble is Trouble.UNANSWERED:
+        return _retry(one, _advice(reason))
     return Result(
         Status.HELD,
         one.origin.message_id,
         one.crqid,
-        reason=reason,
-        error_code=refusal.code,
-        failure_category=refusal.category,
+        reason=_advice(reason),
+        error_code=reason.code,
+        failure_category=reason.category,
     )
+
+
+def _advice(reason: OpenReason) -> str:
+    return f"{reason.reason}; MSG91 is called again within {reason.open_for // timedelta(seconds=1)} s"
 
 
 def _retry(one: Sms | Invalid, reason: str) -> Result:

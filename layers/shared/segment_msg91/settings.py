@@ -9,6 +9,9 @@ from typing import Final, Self
 from segment_msg91.times import parse_offset
 
 _ROTATION: Final = 2  # the current credential and the one it replaces
+MIN_TOKEN_LENGTH: Final = 24
+
+_TOKENS: Final = ("segment_token", "report_token", "console_token")
 
 
 class SettingsError(Exception):
@@ -137,7 +140,10 @@ class ConsoleSettings:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The credentials of both sides. An empty one authenticates nobody."""
+    """The credentials of both sides. An empty one authenticates nobody.
+
+    `refused`: what of the secret is not used, and why; no values.
+    """
 
     msg91_authkey: str = field(default="", repr=False)
     segment_shared_secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -145,20 +151,38 @@ class Secrets:
     report_tokens: tuple[str, ...] = field(default=(), repr=False)
     segment_write_key: str = field(default="", repr=False)
     console_tokens: tuple[str, ...] = field(default=(), repr=False)
+    refused: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read the secret's JSON object. Raises SecretUnavailableError when it is none."""
+        """Read the secret's JSON object. Raises SecretUnavailableError when it is none.
+
+        Tokens of fewer than MIN_TOKEN_LENGTH characters can be guessed, so they authenticate nobody.
+        """
         if not isinstance(value, dict):
             raise SecretUnavailableError("the secret is not a JSON object")
+        tokens = {name: _credentials(value.get(name)) for name in _TOKENS}
+        long_enough = {
+            name: tuple(token for token in given if len(token) >= MIN_TOKEN_LENGTH) for name, given in tokens.items()
+        }
         return cls(
             msg91_authkey=next(iter(_credentials(value.get("msg91_authkey"))), ""),
             segment_shared_secrets=_credentials(value.get("segment_shared_secret")),
-            segment_tokens=_credentials(value.get("segment_token")),
-            report_tokens=_credentials(value.get("report_token")),
+            segment_tokens=long_enough["segment_token"],
+            report_tokens=long_enough["report_token"],
             segment_write_key=next(iter(_credentials(value.get("segment_write_key"))), ""),
-            console_tokens=_credentials(value.get("console_token")),
+            console_tokens=long_enough["console_token"],
+            refused=tuple(
+                f"{name}: shorter than {MIN_TOKEN_LENGTH} characters, so it is not accepted; make a longer one"
+                for name in _TOKENS
+                if tokens[name] != long_enough[name]
+            ),
         )
+
+
+def log_level(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the level of the functions' own log lines, such as INFO."""
+    return environ.get("POWERTOOLS_LOG_LEVEL", "").strip().upper() or "INFO"
 
 
 def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:

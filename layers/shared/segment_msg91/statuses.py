@@ -88,7 +88,8 @@ class ErrorClass(StrEnum):
     """What an error of MSG91's API means for the event that ran into it."""
 
     EVENT = "event"  # the event is wrong: final
-    ACCOUNT = "account"  # the account or configuration is: hold until the customer has repaired it
+    ACCOUNT = "account"  # the account is: hold until the customer has repaired it
+    TEMPLATE = "template"  # the template is missing or wrong: hold as well; only its own messages are concerned
     TRANSIENT = "transient"  # retry
     DUPLICATE = "duplicate"  # MSG91 has this SMS already
 
@@ -106,6 +107,7 @@ API_ERRORS: Final[dict[str, tuple[ErrorClass, str]]] = {
     "201": (ErrorClass.ACCOUNT, "invalid user name or password"),
     "202": (ErrorClass.EVENT, "invalid mobile number"),
     "203": (ErrorClass.EVENT, "invalid sender id, or its DLT entity id is missing"),
+    "204": (ErrorClass.ACCOUNT, "the authkey has no permission to send SMS"),
     "205": (ErrorClass.EVENT, "the event asks for what MSG91 does not allow"),
     "207": (ErrorClass.ACCOUNT, "invalid authkey"),
     "208": (ErrorClass.ACCOUNT, "IP address not whitelisted"),
@@ -121,13 +123,15 @@ API_ERRORS: Final[dict[str, tuple[ErrorClass, str]]] = {
     "309": (ErrorClass.EVENT, "text too long"),
     "310": (ErrorClass.EVENT, "text too long"),
     "311": (ErrorClass.DUPLICATE, "the same text went to this number less than 10 s ago"),
+    "400": (ErrorClass.TEMPLATE, "the template id is missing or invalid"),
     "418": (ErrorClass.ACCOUNT, "IP address not whitelisted"),
     "505": (ErrorClass.ACCOUNT, "the account is not set up for this"),
     "506": (ErrorClass.ACCOUNT, "the account is not set up for this"),
     "601": (ErrorClass.TRANSIENT, "internal error of MSG91"),
 }
 
-# MSG91 often leaves the code out. Then these words, in lower case, tell the account's troubles from the event's.
+# MSG91 often leaves the code out, or writes one that is not known. Then these words, in lower case, tell errors that
+# the customer can repair from errors of the event. The template errors have also been answered although all was right.
 ACCOUNT_ERROR_WORDS: Final = (
     "authkey",
     "authentication",
@@ -135,6 +139,13 @@ ACCOUNT_ERROR_WORDS: Final = (
     "whitelist",
     "banned",
     "expired account",
+    "no permission",
+)
+TEMPLATE_ERROR_WORDS: Final = (
+    "template id missing",
+    "template id is invalid",
+    "flow id is invalid",
+    "invalid template",
 )
 
 # MSG91 sends no delivery report after these (webhook page): the answer to the send is the only record there is.
@@ -153,10 +164,12 @@ def report_status(code: str | None, *texts: str | None) -> DeliveryStatus:
 
 
 def error_class(code: str | None, message: str) -> ErrorClass:
-    """Class an API error. An unknown code is the event's: final, stored and counted rather than retried for hours."""
+    """Class an API error. One that is not known is the event's: final, stored and counted, not retried for hours."""
     if code in API_ERRORS:
         return API_ERRORS[code][0]
     words = message.lower()
+    if any(phrase in words for phrase in TEMPLATE_ERROR_WORDS):
+        return ErrorClass.TEMPLATE
     if code is None and any(phrase in words for phrase in ACCOUNT_ERROR_WORDS):
         return ErrorClass.ACCOUNT
     return ErrorClass.EVENT

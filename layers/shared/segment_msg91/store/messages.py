@@ -5,9 +5,11 @@ The two sets are disjoint, so a report may overtake the answer to its send. Only
 a claim removes it (no report can have come yet), a settlement sets it where no report has, a report sets or removes it.
 """
 
+import random
 import re
+import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,6 +30,11 @@ _ITEMS_PER_CALL: Final = 100  # DynamoDB's limit for BatchGetItem and for Transa
 _ROUNDS: Final = 4
 _DONE: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID})
 _IN_DOUBT: Final = frozenset({SendState.SENDING, SendState.UNKNOWN})
+# A write that meets a transaction on the same item is refused, and botocore does not try it again. A transaction takes
+# some ten to twenty milliseconds.
+_CONFLICT: Final = "TransactionConflictException"
+_CONFLICT_TRIES: Final = 4
+_CONFLICT_PAUSE: Final = (0.02, 0.06)  # seconds, at random between the two, so that equals do not meet again
 _WORTH_ANOTHER_ROUND: Final = frozenset({"None", "TransactionConflict"})
 _VANISHED: Final = "ConditionalCheckFailed"  # its condition failed, and there was no item to say why
 _MOST_OWED: Final = 1000
@@ -117,6 +124,7 @@ class Delivery:
     digest: str
     credits: Decimal | None = None
     failure_category: Category | None = None
+    request_id: str | None = None
 
     @property
     def order(self) -> str:
@@ -145,13 +153,24 @@ class _Update:
     arguments: dict[str, Any] = field(repr=False)
 
 
+class _ConflictError(StoreUnavailableError):
+    """A transaction on the same item is under way."""
+
+
 class Messages:
     """The messages table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        retention: timedelta,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._table = table
         self._retention = retention
+        self._sleep = sleep
         self._owed: dict[str, _Update] = {}
 
     def claim(
@@ -232,8 +251,12 @@ class Messages:
                 is_conflict = contradicts
                 continue
             is_conflict = contradicts and not before.get("delivery_conflict")
-            if is_conflict:
-                self._write(self._update(crqid, {"delivery_conflict": True}, "attribute_exists(#crqid)", {}))
+            learned = {
+                "delivery_conflict": is_conflict or None,
+                "request_id": None if "request_id" in before else delivery.request_id,
+            }
+            if any(learned.values()):
+                self._write(self._update(crqid, learned, "attribute_exists(#crqid)", {}))
             return Applied(crqid, before, is_conflict=is_conflict)
         raise StoreUnavailableError("the message changed under each of several tries")
 
@@ -310,6 +333,11 @@ class Messages:
             others = sorted(FINAL - {delivery.status})
             condition += f" AND NOT #delivery_status IN ({', '.join(f':{other}' for other in others)})"
             values |= {str(other): other for other in others}
+        also: list[str] = []
+        if delivery.request_id:
+            # A send whose answer was lost learns it here, so that reports without a CRQID find the message as well.
+            also = ["#request_id = if_not_exists(#request_id, :request_id)"]
+            values["request_id"] = delivery.request_id
         return self._update(
             crqid,
             {
@@ -325,6 +353,7 @@ class Messages:
             },
             condition,
             values,
+            also=also,
             remove_absent=(
                 "delivery_code",
                 "delivery_description",
@@ -373,15 +402,27 @@ class Messages:
         """Make one update; return whether its condition held, and the item before it: always where it did not hold,
         else with `returning`. Raises StoreUnavailableError.
         """
+        for _ in range(_CONFLICT_TRIES - 1):
+            try:
+                return self._write_once(update, returning)
+            except _ConflictError:
+                self._pause()
+        return self._write_once(update, returning)
+
+    def _write_once(self, update: _Update, returning: Literal["NONE", "ALL_OLD"]) -> tuple[bool, Attributes]:
         try:
             response = self._client.update_item(**update.arguments, ReturnValues=returning)
         except ClientError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
+            code = error_code(error)
+            if code == "ConditionalCheckFailedException":
                 return False, from_item(error.response.get("Item", {}))  # type: ignore[arg-type]
-            raise StoreUnavailableError(error_code(error)) from error
+            raise (_ConflictError if code == _CONFLICT else StoreUnavailableError)(code) from error
         except AWS_ERRORS as error:
             raise StoreUnavailableError(error_code(error)) from error
         return True, from_item(response.get("Attributes", {}))
+
+    def _pause(self) -> None:
+        self._sleep(random.uniform(*_CONFLICT_PAUSE))  # noqa: S311  # no secret
 
     def _write_one(self, update: _Update) -> dict[str, Attributes | str | None]:
         """Make one update; its outcome is as those of `_transact`."""
@@ -421,9 +462,11 @@ class Messages:
         outcomes: dict[str, Attributes | str | None] = {}
         for part in batched(updates, _ITEMS_PER_CALL, strict=False):
             pending = list(part)
-            for _ in range(_ROUNDS):
+            for tried in range(_ROUNDS):
                 if not pending:
                     break
+                if tried:
+                    self._pause()
                 outcomes |= self._transact_once(pending)
                 pending = [update for update in pending if update.key not in outcomes]
             outcomes |= {update.key: "TransactionConflict" for update in pending}

@@ -27,6 +27,8 @@ class RawReport:
     body: bytes = field(repr=False)
     content_type: str
     received_at: str
+    webhook_version: str = ""
+    """Of a body that we have cut out of another; empty: the body tells it."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any], received_at: str) -> "RawReport":
@@ -35,7 +37,12 @@ class RawReport:
         text: str = record["body"]
         packed = attributes.get("body_encoding") == _PACKED
         body = gzip.decompress(base64.b64decode(text, validate=True)) if packed else text.encode("utf-8", "replace")
-        return cls(body, attributes.get("content_type") or "", attributes.get("received_at") or received_at)
+        return cls(
+            body,
+            attributes.get("content_type") or "",
+            attributes.get("received_at") or received_at,
+            attributes.get("webhook_version") or "",
+        )
 
 
 class _Sqs:
@@ -59,6 +66,7 @@ class Queue(_Sqs):
         attributes = {
             "content_type": report.content_type,
             "received_at": report.received_at,
+            "webhook_version": report.webhook_version,
             "body_encoding": body_encoding,
             "reason": reason,
         }

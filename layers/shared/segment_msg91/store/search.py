@@ -26,6 +26,7 @@ DAYS: Final = 3
 PAGE: Final = 25
 
 _KEY: Final = re.compile(r"[A-Za-z0-9]{1,52}")  # MSG91's limits of a CRQID
+_OWN_KEY: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}")  # those that `mapping` makes
 _ROUNDS: Final = 3
 # A request has at most a thousand recipients (MaxRecipientsPerRequest), each with a report or two.
 _REPORTS_PER_QUERY: Final = 500
@@ -228,6 +229,11 @@ class Search:
     def _query(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's
         with _unavailable_on_error():
             return self._client.query(**arguments)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text has the form of a message's key: longer than any phone number, so that it can be logged."""
+    return _OWN_KEY.fullmatch(text) is not None
 
 
 @contextmanager

@@ -1,0 +1,86 @@
+"""The circuit breaker: when MSG91 refuses the account or does not answer, it is not called for every event.
+
+One for each execution environment, in memory: Powertools' circuit breaker would add a DynamoDB read to every event.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
+from typing import Final
+
+from segment_msg91.failures import Category
+
+
+class Trouble(StrEnum):
+    """Why the circuit opens."""
+
+    REFUSED = "refused"  # the balance, the authkey, the IP whitelist
+    UNANSWERED = "unanswered"  # time-outs, refused connections
+
+
+# After so many failures in a row for the same reason the circuit opens. A refusal may be one message's own; a call
+# without an answer takes ten seconds of the account's concurrency, and may leave a message in doubt.
+FAILURE_THRESHOLD: Final = {Trouble.REFUSED: 5, Trouble.UNANSWERED: 3}
+# For so long events are answered without a call. Then one call is let through: it closes the circuit, or opens it
+# again.
+OPEN_FOR: Final = {Trouble.REFUSED: timedelta(seconds=5), Trouble.UNANSWERED: timedelta(seconds=20)}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReason:
+    """What the last calls met, which the next would meet as well."""
+
+    trouble: Trouble
+    code: str | None
+    reason: str | None = field(repr=False)
+    category: Category | None = None
+
+    @property
+    def open_for(self) -> timedelta:
+        """How long the circuit stays open before MSG91 is called again."""
+        return OPEN_FOR[self.trouble]
+
+    def is_like(self, other: "OpenReason") -> bool:
+        """Whether both have the same cause; calls without an answer are all alike."""
+        return self.trouble is other.trouble and (self.trouble is Trouble.UNANSWERED or self.code == other.code)
+
+
+class CircuitBreaker:
+    """Counts failures that every message would meet. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._last: OpenReason | None = None
+        self._count = 0
+        self._at: datetime | None = None
+        self._probing_since: datetime | None = None
+        self._lock = Lock()
+
+    def record(self, failure: OpenReason | None, now: datetime) -> None:
+        """Record what a call met; None for any outcome that concerns its own message only, which closes the circuit."""
+        with self._lock:
+            is_same = failure and self._last and failure.is_like(self._last)
+            self._count = self._count + 1 if is_same else 1
+            self._last, self._at, self._probing_since = failure, now, None
+
+    def open_reason(self, now: datetime) -> OpenReason | None:
+        """Return why MSG91 must not be called now; None when it may."""
+        with self._lock:
+            return self._open_reason(now)
+
+    def admit(self, now: datetime) -> OpenReason | None:
+        """As `open_reason`, for a call that follows at once: while one call probes an open circuit, no other may."""
+        with self._lock:
+            reason = self._open_reason(now)
+            if reason is None and self._is_over_threshold():
+                self._probing_since = now
+            return reason
+
+    def _open_reason(self, now: datetime) -> OpenReason | None:
+        if not self._last or not self._at or not self._is_over_threshold():
+            return None
+        since = self._probing_since or self._at
+        return self._last if now - since < self._last.open_for else None
+
+    def _is_over_threshold(self) -> bool:
+        return self._last is not None and self._count >= FAILURE_THRESHOLD[self._last.trouble]
