@@ -23,7 +23,7 @@ INGEST: Final = "SegmentIngestFunction"
 REPORTS: Final = "DeliveryReportsFunction"
 CORE_OF_FUNCTIONS: Final = 0
 CORE_OF_PROVIDERS: Final = 1
-TYPICAL: Final = {"dynamodb": 0.005, "secretsmanager": 0.005, "msg91": 0.150}
+TYPICAL: Final = {"dynamodb": 0.005, "secretsmanager": 0.005, "sqs": 0.005, "msg91": 0.150}
 _HERE: Final = Path(__file__).resolve().parent
 
 
@@ -48,6 +48,8 @@ class Reading:
     units: Mapping[str, float]
     """DynamoDB's request units."""
     sms: int
+    queued: Sequence[Mapping[str, Any]]
+    """What was put into SQS queues, as SendMessage's arguments."""
 
     @property
     def wall(self) -> float:
@@ -61,7 +63,9 @@ class Reading:
 
     @property
     def dynamodb_calls(self) -> int:
-        return sum(count for name, count in self.calls.items() if name not in ("MSG91", "GetSecretValue"))
+        return sum(
+            count for name, count in self.calls.items() if name not in ("MSG91", "GetSecretValue", "SendMessage")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,12 @@ class Bench:
         events: Sequence[Event],
         warm_up: Sequence[Event] = (),
         cgroups: Sequence[Path] = (),
+        seconds: float = 29,
     ) -> Reading:
-        """Call the handler for each event, one after another. Raises WrongResultError when it did not run."""
+        """Call the handler for each event, one after another. Raises WrongResultError when it did not run.
+
+        `seconds` is the time that the handler has for an event, by its context.
+        """
         code = subject.code / function
         path = (code, self.build / "SharedLayer" / "python", self.runtime)
         environment = {
@@ -130,6 +138,7 @@ class Bench:
             "providers": self.port,
             "warm_up": warm_up,
             "events": events,
+            "seconds": seconds,
         }
         ran = subprocess.run(  # noqa: S603  # our own
             [getattr(sys, "_base_executable", sys.executable), "-s", str(_HERE / "driver.py")],

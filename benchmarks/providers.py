@@ -1,4 +1,4 @@
-"""DynamoDB, Secrets Manager and MSG91 at fixed latencies: `python -m benchmarks.providers` prints its port.
+"""DynamoDB, Secrets Manager, SQS and MSG91 at fixed latencies: `python -m benchmarks.providers` prints its port.
 
 A process of its own, so that what is measured is the function. It keeps, since it was last asked, the calls by name,
 how long they were in hand, DynamoDB's request units, and the number of SMS.
@@ -28,12 +28,13 @@ _HEAD: Final = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n
 @dataclass(slots=True)
 class Providers:
     latency: Mapping[str, float] = field(default_factory=dict)
-    """Seconds, by provider: `dynamodb`, `secretsmanager`, `msg91`."""
+    """Seconds, by provider: `dynamodb`, `secretsmanager`, `sqs`, `msg91`."""
     dynamodb: DynamoDb = field(default_factory=lambda: DynamoDb(tables()))
     calls: Counter[str] = field(default_factory=Counter)
     held: float = 0.0
     """Seconds that all calls together were in hand, from their last byte in to their first byte out."""
     sms: int = 0
+    queued: list[dict[str, Any]] = field(default_factory=list)
 
     def answer(self, head: bytes, body: bytes) -> tuple[str, int, bytes]:
         """Return the provider, the HTTP status and the body."""
@@ -42,6 +43,10 @@ class Providers:
             self.calls["GetSecretValue"] += 1
             secret = {"ARN": "arn", "Name": "secret", "VersionId": "1", "SecretString": json.dumps(SECRET)}
             return "secretsmanager", 200, json.dumps(secret).encode()
+        if target and target[1] == b"AmazonSQS":
+            self.calls["SendMessage"] += 1
+            self.queued.append(json.loads(body))
+            return "sqs", 200, json.dumps({"MessageId": uuid.uuid4().hex, "MD5OfMessageBody": ""}).encode()
         if target:
             operation = target[2].decode()
             self.calls[operation] += 1
@@ -66,7 +71,8 @@ class Providers:
     def _read(self) -> dict[str, Any]:
         """Return what happened since the last time, and forget it."""
         told = {"calls": self.calls, "held": self.held, "sms": self.sms, "units": self.dynamodb.units}
-        self.calls, self.held, self.sms, self.dynamodb.units = Counter(), 0.0, 0, Counter()
+        told["queued"] = self.queued
+        self.calls, self.held, self.sms, self.dynamodb.units, self.queued = Counter(), 0.0, 0, Counter(), []
         return told
 
 

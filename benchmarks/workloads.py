@@ -3,7 +3,7 @@
 import base64
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -90,6 +90,15 @@ def reports_request(crqids: Sequence[str], first: int = 0) -> Event:
         REPORTS_ROUTE, "/msg91/reports/{token}", {"content-type": "application/x-www-form-urlencoded"}, body
     )
     return request | {"isBase64Encoded": True, "pathParameters": {"token": SECRET["report_token"]}}
+
+
+def redrive_request(message: Mapping[str, Any]) -> Event:
+    """Lambda's event for a message of SendMessage's arguments, taken from the queue."""
+    attributes = {
+        name: {"stringValue": attribute["StringValue"], "dataType": attribute["DataType"]}
+        for name, attribute in message["MessageAttributes"].items()
+    }
+    return {"Records": [{"messageId": "benchmark", "body": message["MessageBody"], "messageAttributes": attributes}]}
 
 
 def _request(path: str, route: str, headers: dict[str, str], body: str) -> Event:

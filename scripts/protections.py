@@ -66,9 +66,32 @@ PROTECTIONS: Final = (
     Protection(
         "a request that may have been read is not repeated",
         f"{PACKAGE}/msg91.py",
-        'return Outcome(SendState.UNKNOWN, error=f"MSG91 gave no readable answer',
-        'return Outcome(SendState.RETRYABLE, error=f"MSG91 gave no readable answer',
+        'SendState.UNKNOWN,\n                error=f"MSG91 gave no readable answer',
+        'SendState.RETRYABLE,\n                error=f"MSG91 gave no readable answer',
         "tests/unit/test_msg91_client.py::test_a_request_that_may_have_been_read_has_an_unknown_outcome",
+    ),
+    Protection(
+        "a gateway without an answer is no proof that nothing was sent",
+        f"{PACKAGE}/msg91.py",
+        "if status in _GATEWAY_WITHOUT_ANSWER:",
+        "if False:",
+        "tests/unit/test_msg91_outcomes.py::test_a_gateway_without_an_answer_is_no_proof_that_nothing_was_sent",
+    ),
+    Protection(
+        "while MSG91 does not answer, it is not called for every event",
+        f"{PACKAGE}/sending.py",
+        "if open_reason := self._breaker.open_reason(now):",
+        "if open_reason := None:",
+        "tests/integration/test_account_troubles.py::"
+        "test_while_msg91_does_not_answer_events_are_answered_503_without_a_call",
+    ),
+    Protection(
+        "what there is no time to store waits in the redrive queue",
+        f"{PACKAGE}/reporting.py",
+        'self._redrive.put(part, "no time left to store it at once")',
+        "pass",
+        "tests/integration/test_reporting.py::"
+        "test_what_there_is_no_time_to_store_waits_in_the_redrive_queue_in_small_bodies",
     ),
     Protection(
         "a number is in a request once, so that request id and number name one message",

@@ -48,6 +48,7 @@ ANSWERS: Final = {
     "107": error("107", "Missing Route"),
     "202": error("202", "Invalid mobile number"),
     "203": error("203", "Invalid sender ID"),
+    "204": error("204", "Authkey has no permission to send an sms"),
     "207": error("207", "Invalid authentication key"),
     "211": error("211", "Empty DLT ID"),
     "301": error("301", "Insufficient balance"),
@@ -55,12 +56,15 @@ ANSWERS: Final = {
     "311": error("311", "Duplicate message"),
     "001": error("001", "Unable to connect database"),
     "002": error("002", "Unable to select database"),
+    "400": error("400", "Template ID Missing or Invalid Template"),
     "999": error("999", "Something MSG91 never told us of"),
     "418": Answer('{"msg":"418","msgType":"error"}'),  # seen: at HTTP 200
     "418-401": Answer('{"status":"fail","hasError":true,"code":"401","apiError":"418"}', status=401),  # seen
     "403": INVALID_REQUEST,
     "429": Answer('{"type":"error","message":"Too many requests"}', status=429),
     "500": Answer("<html><body>Internal Server Error</body></html>", status=500, content_type="text/html"),
+    "502-sent": Answer("<html><body>Bad Gateway</body></html>", status=502, content_type="text/html", sends=True),
+    "504": Answer("<html><body>Gateway Timeout</body></html>", status=504, content_type="text/html"),
     "503": Answer("<html><body>Service Unavailable</body></html>", status=503, content_type="text/html"),
     "silent": Answer(sends=True, ending=Ending.SILENT),
     "reset": Answer(ending=Ending.RESET),

@@ -25,7 +25,7 @@ _UNANSWERED_BUT_SENT: Final = replace(_UNANSWERED, sends=True)
 _KILL_UNSENT: Final = "kill ingest: while MSG91 works, nothing sent"
 _KILL_SENT: Final = "kill ingest: while MSG91 works, sent"
 _ANSWERS: Final = (
-    *("202", "999", "301", "418-401", "403", "001", "429", "500", "503"),
+    *("202", "999", "301", "418-401", "403", "400", "001", "429", "500", "503", "502-sent", "504"),
     *("reset", "reset-sent", "html", "empty", "cut-off", "silent"),
 )
 _MSG91_FAULTS: Final[Mapping[str, Answer]] = {
