@@ -152,13 +152,16 @@ class World:
 
 
 @contextmanager
-def running_world(build: Path, environments: Mapping[str, int]) -> Iterator[World]:
-    """Start everything, with so many environments of each function, by its name."""
+def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: str | None = None) -> Iterator[World]:
+    """Start everything, with so many environments of each function, by its name.
+
+    `dynamodb_url` is that of a running DynamoDB Local; without one, DynamoDB is moto's.
+    """
     with ExitStack() as started:
         tracking, tracking_url = started.enter_context(running_tracking_api(SECRET["segment_write_key"]))
         template = Template.load(parameters={"DeliveryEvents": "on", "SegmentTrackingUrl": tracking_url})
         started.enter_context(cheaper_dynamodb())
-        aws = started.enter_context(running_aws(template))
+        aws = started.enter_context(running_aws(template, dynamodb_url=dynamodb_url))
         simulator = Simulator(SECRET["msg91_authkey"])
         start = started.enter_context(starter(build))
 
