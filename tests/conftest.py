@@ -8,7 +8,7 @@ The functions' resources are the template's, on either engine, so that tests can
 import base64
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,8 @@ from moto.core.botocore_stubber import BotocoreStubber
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox.aws import SECRET
+from sandbox.aws import SECRET, running_aws
+from sandbox.aws import Aws as EmbeddedAws
 from sandbox.dynamodb_local.engine import DynamoDbLocal
 from sandbox.dynamodb_local.installation import NotAvailableError
 from sandbox.dynamodb_local.server import running_dynamodb_local
@@ -52,7 +53,7 @@ from sandbox.segment_simulator.tracking_api import TrackingApi
 from sandbox.template import queue_arn, queue_url
 from segment_msg91.msg91 import Msg91
 from segment_msg91.tracking import Tracking
-from tests.engines import MOTO
+from tests.engines import ENGINES, MOTO
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,6 +68,7 @@ hypothesis.settings.load_profile("repeatable")
 type Item = dict[str, Any]
 type Track = Callable[..., dict[str, Any]]
 
+_LACKING: Final = "no DynamoDB Local"
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None})  # noqa: S104 - a server's own address
 _DESERIALIZER: Final = TypeDeserializer()
 
@@ -91,6 +93,15 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_stay_here)
     # A refused request counts nothing; pytest puts its own filters over the functions'.
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What is lacking is told once, and not for each test that it is lacking for."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and _LACKING in report.longrepr[2]:
+        report.longrepr = ("tests", None, report.longrepr[2])  # type: ignore[assignment]  # pytest takes no line as well
+    return report
 
 
 class Clock:
@@ -376,7 +387,7 @@ def dynamodb_local() -> Iterator[str]:
         try:
             url = running.enter_context(running_dynamodb_local())
         except NotAvailableError as error:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no DynamoDB Local: {error}")
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{_LACKING}: {error}")
         yield url
 
 
@@ -384,6 +395,31 @@ def dynamodb_local() -> Iterator[str]:
 def _local_dynamodb(dynamodb_local: str) -> Iterator[DynamoDbLocal]:
     with closing(DynamoDbLocal(dynamodb_local)) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def _on_moto() -> Iterator[EmbeddedAws]:
+    with running_aws(TEMPLATE) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def _on_dynamodb_local(dynamodb_local: str) -> Iterator[EmbeddedAws]:
+    with running_aws(TEMPLATE, dynamodb_url=dynamodb_local) as aws:
+        yield aws
+
+
+@pytest.fixture(params=ENGINES)
+def embedded(request: pytest.FixtureRequest) -> Iterator[EmbeddedAws]:
+    """The embedded AWS, empty and without an interceptor, on each engine.
+
+    Both are kept running: a session's fixture with parameters would be started anew whenever they change.
+    """
+    aws: EmbeddedAws = request.getfixturevalue("_on_moto" if request.param == MOTO else "_on_dynamodb_local")
+    aws.reset()
+    aws.calls.clear()
+    yield aws
+    aws.interceptor = None
 
 
 @pytest.fixture
