@@ -15,7 +15,7 @@ _UP_WITHIN: Final = 60.0
 _DOWN_WITHIN: Final = 10.0
 _LOOK_EVERY: Final = 0.02
 _JVM: Final = ("-Xmx2g", "-XX:+UseSerialGC")
-_UNTIL_STDIN_ENDS: Final = 'exec 3<&0; "$@" 3<&- & { cat <&3 >&2; kill $!; } & wait $!'
+_UNTIL_STDIN_ENDS: Final = 'exec 3<&0; "$@" 3<&- & engine=$!; { cat <&3 >&2; kill $engine; } & wait $engine'
 """A shell script that runs its arguments. However this process ends, its end of the pipe is closed then."""
 
 

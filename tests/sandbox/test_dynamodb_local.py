@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Barrier
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
 from sandbox.aws import Aws, running_aws
+from sandbox.dynamodb_local import server
+from sandbox.dynamodb_local.installation import NotAvailableError, Program
 from sandbox.dynamodb_local.stream import Stream
 from sandbox.servers import serving, url_of
 from sandbox.template import PATH, REGION, Template
@@ -71,9 +74,9 @@ class _Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def engine_of_two() -> Iterator[EngineOfTwo]:
-    server = EngineOfTwo()
-    with serving(server):
-        yield server
+    running = EngineOfTwo()
+    with serving(running):
+        yield running
 
 
 @pytest.fixture
@@ -124,6 +127,23 @@ def test_the_engine_ends_when_the_process_that_started_it_is_killed() -> None:
     deadline = time.monotonic() + ENDED_WITHIN
     while _listens(port) and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert not _listens(port)
+
+
+def test_an_engine_that_does_not_start_says_why_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\necho 'Error: Unable to access jarfile' >&2\nexit 1\n", encoding="utf-8")
+    java.chmod(0o755)
+    monkeypatch.setattr(server, "install", lambda: Program(java, tmp_path / "DynamoDBLocal.jar"))
+    with pytest.raises(NotAvailableError, match="did not start: Error: Unable to access jarfile"):
+        server.running_dynamodb_local().__enter__()
+
+
+def test_an_engine_is_gone_when_its_block_ends(dynamodb_local: str) -> None:
+    with server.running_dynamodb_local() as url:
+        assert url != dynamodb_local
+        port = int(url.rpartition(":")[2])
+        assert _listens(port)
     assert not _listens(port)
 
 
