@@ -35,7 +35,7 @@ def main() -> int:
     try:
         return _run(console, to_options(arguments), arguments)
     except NotAvailableError as error:
-        console.say(f"--dynamodb local: {error}")
+        console.say(f"No DynamoDB Local: {error}. --dynamodb moto needs nothing.")
         return 2
     except (UsageError, PortInUseError, UnknownParameterError) as error:
         console.say(str(error))

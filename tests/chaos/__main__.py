@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from sandbox.dynamodb_local.installation import NotAvailableError
 from sandbox.stack import ENGINES, LOCAL, engine
 from tests.chaos.building import build
 from tests.chaos.run import Plan, Verdict, attack
@@ -36,8 +37,12 @@ def main() -> int:
     )
     _say(f"SEED={plan.seed} EVENTS={plan.events} REPORTS={plan.reports} DYNAMODB={arguments.dynamodb}")
     started = time.monotonic()
-    with engine(arguments.dynamodb) as dynamodb_url, running_world(build(), ENVIRONMENTS, dynamodb_url) as world:
-        verdict = attack(world, plan, world.wait_for_leases, _say)
+    try:
+        with engine(arguments.dynamodb) as dynamodb_url, running_world(build(), ENVIRONMENTS, dynamodb_url) as world:
+            verdict = attack(world, plan, world.wait_for_leases, _say)
+    except NotAvailableError as error:
+        _say(f"No DynamoDB Local: {error}. `--dynamodb moto` needs nothing.")
+        return 2
     _tell(verdict)
     _say(f"SEED={plan.seed}: {time.monotonic() - started:.0f} s, {len(verdict.violations)} violations")
     return 1 if verdict.violations or verdict.untried else 0

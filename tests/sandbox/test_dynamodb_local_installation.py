@@ -95,6 +95,7 @@ def unavailable():
 server.install = unavailable
 """
 _STACK: Final = _WITHOUT_NPM + "sys.exit(sandbox.main())"
+_CHAOS: Final = _WITHOUT_NPM + "from tests.chaos import __main__ as chaos; sys.exit(chaos.main())"
 _TESTS: Final = (
     _WITHOUT_NPM + "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', 'tests/integration/test_reports_store.py']))"
 )
@@ -112,7 +113,15 @@ def test_a_local_stack_that_cannot_have_it_says_so_in_one_line(tmp_path: Path) -
     ports = ("--api-port", "0", "--aws-port", "0", "--msg91-port", "0", "--tracking-port", "0")
     ended = _run(_STACK, "--log", str(tmp_path / "log"), "--dynamodb", "local", *ports)
     assert (ended.returncode, ended.stderr) == (2, "")
-    assert ended.stdout == "--dynamodb local: npm is not in the path\n"
+    assert ended.stdout == "No DynamoDB Local: npm is not in the path. --dynamodb moto needs nothing.\n"
+
+
+def test_chaos_that_cannot_have_it_says_so_in_one_line_before_it_builds_anything() -> None:
+    ended = _run(_CHAOS, "--seed", "one")
+    assert (ended.returncode, ended.stderr) == (2, "")
+    assert ended.stdout.splitlines()[1:] == [
+        "No DynamoDB Local: npm is not in the path. `--dynamodb moto` needs nothing."
+    ]
 
 
 def test_tests_that_cannot_have_it_are_skipped_with_one_line() -> None:
