@@ -16,11 +16,11 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh
 
 .PHONY: run
-run: $(READY) ## Start the local stack and send the sample events through it (ARGS=--help for more)
+run: $(READY) ## Start the local stack and send the sample events through it (ARGS=--help for more, as --dynamodb local)
 	@python -m sandbox $(ARGS)
 
 .PHONY: test
-test: $(READY) lint ## Lint, types, every test, the template's lint and the built functions
+test: $(READY) lint ## Lint, types, every test (on moto and DynamoDB Local), the template's lint and the built functions
 	@pytest -n 2
 
 .PHONY: protections
@@ -32,8 +32,9 @@ fuzz: $(READY) ## Look for what nobody thought of, for some minutes (EXAMPLES=20
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) pytest -n 2 tests/handlers/fuzz tests/integration/test_send_protocol.py
 
 .PHONY: chaos
-chaos: $(READY) ## Kills, freezes and faults everywhere at once, judged by MSG91's ledger (SEED=, EVENTS=, REPORTS=)
-	@python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(REPORTS),--reports $(REPORTS))
+chaos: $(READY) ## Kills, freezes and faults everywhere at once, judged by MSG91's ledger (SEED=, EVENTS=, REPORTS=, DYNAMODB=moto)
+	@python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(REPORTS),--reports $(REPORTS)) \
+		$(if $(DYNAMODB),--dynamodb $(DYNAMODB))
 
 .PHONY: bench
 bench: $(READY) ## Measure the built functions against the floor and the usual way, and write docs/performance.md

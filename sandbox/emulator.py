@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.lambda_runtime import Invoker, OverHttp
+from sandbox.servers import free_port
 from sandbox.stack import Environments
 from sandbox.template import PATH, Function
 
@@ -52,7 +53,7 @@ class Emulator:
         code = self.build / self.function.name
         if not (code / "app.py").exists() or not (self.build / _LAYER / "python").exists():
             raise NotBuiltError(f"{self.function.name} is not built; run `make build` first")
-        address, runtime_api = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
+        address, runtime_api = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         command = [
             *(str(_emulator_binary()), "--log-level", "error"),
             *("--runtime-interface-emulator-address", address, "--runtime-api-address", runtime_api),
@@ -163,13 +164,6 @@ def link_runtime(directory: Path) -> Path:
         needed = [requirement for requirement in package.requires or () if "extra ==" not in requirement]
         pending += [re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0] for requirement in needed]
     return directory
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

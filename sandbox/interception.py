@@ -127,16 +127,10 @@ class Partial:
 
 
 class Interception:
-    """WSGI middleware that shows each call to an interceptor, counts it, and executes one at a time.
-
-    That makes conditional writes and transactions atomic, which moto's are not between threads. Long polling would
-    keep everybody waiting: receive with WaitTimeSeconds=0 here.
-    """
+    """WSGI middleware that shows each call to an interceptor, and counts it."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
-        self.executing = Lock()
-        """Held while a call is executed."""
         self._counting = Lock()
         self.interceptor: Interceptor | None = None
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
@@ -164,8 +158,7 @@ class Interception:
 
     def _execute(self, environ: "WSGIEnvironment", body: bytes) -> Answer:
         request = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        with self.executing:
-            return _run(self._app, request)
+        return _run(self._app, request)
 
 
 def _run(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
@@ -188,7 +181,7 @@ def _run(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
 
 
 def _write(_data: bytes) -> None:
-    raise NotImplementedError("moto answers by its return value")
+    raise NotImplementedError("the services answer by their return values")
 
 
 def _call(environ: "WSGIEnvironment") -> Call | None:

@@ -58,6 +58,14 @@ def require_free_port(host: str, port: int, option: str) -> None:
         raise PortInUseError(f"Port {port} of {host} is in use. {remedy}") from error
 
 
+def free_port() -> int:
+    """For a program that can't be given 0."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def url_of(server: TCPServer) -> str:
     """The server's address as this machine reaches it, also when it listens on every interface."""
     host, port = server.socket.getsockname()[:2]

@@ -1,7 +1,7 @@
 """The local stack: MSG91, Segment, AWS, the functions and their API, each knowing where the others are."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.api_gateway import running_api
 from sandbox.aws import SECRET, Aws, running_aws
+from sandbox.dynamodb_local.server import running_dynamodb_local
 from sandbox.event_source import EventSource, polling
 from sandbox.execution_environment import scaling
 from sandbox.lambda_runtime import Invoker
@@ -28,6 +29,10 @@ type Invokers = Mapping[str, Invoker]
 """By function."""
 type StartFunctions = Callable[[Sequence[Function], Environments], AbstractContextManager[Invokers]]
 
+MOTO: Final = "moto"
+LOCAL: Final = "local"
+ENGINES: Final = (MOTO, LOCAL)
+"""What DynamoDB can be."""
 LOG: Final = PATH.parent / ".cache" / "sandbox.log"
 
 
@@ -39,7 +44,10 @@ class RealMsg91:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Ports of 0 are free ones; `parameters` are the template's; `log` gets the functions' logs and metrics."""
+    """Ports of 0 are free ones; `parameters` are the template's; `log` gets the functions' logs and metrics.
+
+    `dynamodb` is one of ENGINES.
+    """
 
     log: Path = LOG
     host: str = "127.0.0.1"
@@ -47,6 +55,7 @@ class Options:
     aws_port: int = 0
     msg91_port: int = 0
     tracking_port: int = 0
+    dynamodb: str = MOTO
     report_version: str = "v2"
     report_delay: float = 0.3
     silence: float = SILENCE
@@ -109,6 +118,11 @@ def in_processes(functions: Sequence[Function], environments: Environments, log:
         }
 
 
+def engine(name: str) -> AbstractContextManager[str | None]:
+    """The URL of DynamoDB Local, or None for moto, which needs no server of its own. Raises NotAvailableError."""
+    return running_dynamodb_local() if name == LOCAL else nullcontext()
+
+
 @contextmanager
 def running_stack(options: Options, start_functions: StartFunctions | None = None) -> Iterator[Stack]:
     """Without `start_functions` they are run by `in_processes`."""
@@ -121,7 +135,8 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
         )
         urls = {"Msg91BaseUrl": msg91_url, "SegmentTrackingUrl": tracking_url}
         template = Template.load(parameters={"DeliveryEvents": "on", **options.parameters, **urls})
-        aws = started.enter_context(running_aws(template, secret, options.host, options.aws_port))
+        dynamodb_url = started.enter_context(engine(options.dynamodb))
+        aws = started.enter_context(running_aws(template, secret, options.host, options.aws_port, dynamodb_url))
         environments = {
             function.name: aws.environment(function.name) | template.environment(function.name, aws.url)
             for function in template.functions()

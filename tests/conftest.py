@@ -1,6 +1,6 @@
 """What every test stands on: made-up credentials, no network but this machine's, and fakes of both providers.
 
-The functions' resources are the template's, in moto, so that tests cannot drift from what is deployed.
+The functions' resources are the template's, on either engine, so that tests cannot drift from what is deployed.
 """
 
 # ruff: noqa: E402 - the environment comes before whoever reads it at import
@@ -8,8 +8,9 @@ The functions' resources are the template's, in moto, so that tests cannot drift
 import base64
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -42,12 +43,17 @@ from moto.core.botocore_stubber import BotocoreStubber
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox.aws import SECRET
+from sandbox.aws import SECRET, running_aws
+from sandbox.aws import Aws as EmbeddedAws
+from sandbox.dynamodb_local.engine import DynamoDbLocal
+from sandbox.dynamodb_local.installation import NotAvailableError
+from sandbox.dynamodb_local.server import running_dynamodb_local
 from sandbox.event_source import to_event
 from sandbox.segment_simulator.tracking_api import TrackingApi
 from sandbox.template import queue_arn, queue_url
 from segment_msg91.msg91 import Msg91
 from segment_msg91.tracking import Tracking
+from tests.engines import ENGINES, MOTO
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,6 +68,7 @@ hypothesis.settings.load_profile("repeatable")
 type Item = dict[str, Any]
 type Track = Callable[..., dict[str, Any]]
 
+_LACKING: Final = "no DynamoDB Local"
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None})  # noqa: S104 - a server's own address
 _DESERIALIZER: Final = TypeDeserializer()
 
@@ -86,6 +93,15 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_stay_here)
     # A refused request counts nothing; pytest puts its own filters over the functions'.
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What is lacking is told once, and not for each test that it is lacking for."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and _LACKING in report.longrepr[2]:
+        report.longrepr = ("tests", None, report.longrepr[2])  # type: ignore[assignment]  # pytest takes no line as well
+    return report
 
 
 class Clock:
@@ -364,26 +380,85 @@ def _clients(session: boto3.Session) -> Aws:
     return Aws(session.client("dynamodb"), session.client("sqs"), session.client("secretsmanager"))
 
 
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[str]:
+    """The URL of Amazon's DynamoDB Local. What needs it is skipped where there is none, and fails where CI is set."""
+    with ExitStack() as running:
+        try:
+            url = running.enter_context(running_dynamodb_local())
+        except NotAvailableError as error:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{_LACKING}: {error}")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _local_dynamodb(dynamodb_local: str) -> Iterator[DynamoDbLocal]:
+    with closing(DynamoDbLocal(dynamodb_local)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def _on_moto() -> Iterator[EmbeddedAws]:
+    with running_aws(TEMPLATE) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def _on_dynamodb_local(dynamodb_local: str) -> Iterator[EmbeddedAws]:
+    with running_aws(TEMPLATE, dynamodb_url=dynamodb_local) as aws:
+        yield aws
+
+
+@pytest.fixture(params=ENGINES)
+def embedded(request: pytest.FixtureRequest) -> Iterator[EmbeddedAws]:
+    """The embedded AWS, empty and without an interceptor, on each engine.
+
+    Both are kept running: a session's fixture with parameters would be started anew whenever they change.
+    """
+    aws: EmbeddedAws = request.getfixturevalue("_on_moto" if request.param == MOTO else "_on_dynamodb_local")
+    aws.reset()
+    aws.calls.clear()
+    yield aws
+    aws.interceptor = None
+
+
 @pytest.fixture
-def aws(_clients: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def engine() -> str:
+    """What DynamoDB is. A folder whose tests run on both engines has a fixture of this name with ENGINES for params."""
+    return MOTO
+
+
+@pytest.fixture
+def aws(engine: str, _clients: Aws, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    clients, definitions = _clients, [dict(table.definition) for table in TEMPLATE.tables()]
+    if engine == MOTO:
+        _let_moto_work_on_one_request_at_a_time(monkeypatch)
+        for definition in definitions:
+            del definition["SSESpecification"]  # moto would make an RSA key for it, every time
+    else:
+        local: DynamoDbLocal = request.getfixturevalue("_local_dynamodb")
+        local.drop_tables()
+        clients = replace(_clients, dynamodb=local.client)
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        for definition in definitions:
+            clients.dynamodb.create_table(**definition)
+        for queue in TEMPLATE.queues():
+            clients.sqs.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]
+        for name in TEMPLATE.secrets():
+            clients.secretsmanager.create_secret(Name=name, SecretString=httpx.Response(200, json=SECRET).text)
+        yield clients
+
+
+def _let_moto_work_on_one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB's conditional writes are atomic; moto's, between threads, are not."""
     lock = Lock()
     unlocked = BotocoreStubber.__call__
 
     def one_at_a_time(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - moto's own
-        with lock:  # DynamoDB's conditional writes are atomic; moto's, between threads, are not
+        with lock:
             return unlocked(*arguments, **named)
 
     monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
-        for table in TEMPLATE.tables():
-            definition = dict(table.definition)
-            del definition["SSESpecification"]  # moto would make an RSA key for it, every time
-            _clients.dynamodb.create_table(**definition)
-        for queue in TEMPLATE.queues():
-            _clients.sqs.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]
-        for name in TEMPLATE.secrets():
-            _clients.secretsmanager.create_secret(Name=name, SecretString=httpx.Response(200, json=SECRET).text)
-        yield _clients
 
 
 @pytest.fixture

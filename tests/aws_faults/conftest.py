@@ -18,7 +18,7 @@ from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from sandbox.api_gateway import find
-from sandbox.aws import Aws, running_aws
+from sandbox.aws import Aws
 from sandbox.event_source import EventSource
 from sandbox.lambda_runtime import Event, InThisProcess, Invoker
 from sandbox.stream_source import StreamSource
@@ -118,12 +118,6 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def embedded() -> Iterator[Aws]:
-    with running_aws(TEMPLATE) as aws:
-        yield aws
-
-
-@pytest.fixture(scope="session")
 def sessions() -> Mapping[str, Session]:
     """By function, each with the key by which the embedded AWS knows whose a call is."""
     keyed = {}
@@ -143,7 +137,6 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],  # noqa: ARG001  # the functions' logs are not this suite's matter
 ) -> Iterator[World]:
-    embedded.reset()
     _show_failed_bodies_again_at_once(embedded)
     monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
     monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from sandbox.dynamodb_local.installation import NotAvailableError
+from sandbox.stack import ENGINES, LOCAL, engine
 from tests.chaos.building import build
 from tests.chaos.run import Plan, Verdict, attack
 from tests.chaos.world import EVENTS, INGEST, REPORTS, running_world
@@ -33,10 +35,14 @@ def main() -> int:
         chaos_within=3600.0,
         calm_within=1800.0,
     )
-    _say(f"SEED={plan.seed} EVENTS={plan.events} REPORTS={plan.reports}")
+    _say(f"SEED={plan.seed} EVENTS={plan.events} REPORTS={plan.reports} DYNAMODB={arguments.dynamodb}")
     started = time.monotonic()
-    with running_world(build(), ENVIRONMENTS) as world:
-        verdict = attack(world, plan, world.wait_for_leases, _say)
+    try:
+        with engine(arguments.dynamodb) as dynamodb_url, running_world(build(), ENVIRONMENTS, dynamodb_url) as world:
+            verdict = attack(world, plan, world.wait_for_leases, _say)
+    except NotAvailableError as error:
+        _say(f"No DynamoDB Local: {error}. `--dynamodb moto` needs nothing.")
+        return 2
     _tell(verdict)
     _say(f"SEED={plan.seed}: {time.monotonic() - started:.0f} s, {len(verdict.violations)} violations")
     return 1 if verdict.violations or verdict.untried else 0
@@ -47,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default=secrets.token_hex(4))
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--reports", type=int, default=20_000)
+    parser.add_argument("--dynamodb", choices=ENGINES, default=LOCAL, help="Amazon's DynamoDB Local, or moto (local)")
     return parser.parse_args()
 
 

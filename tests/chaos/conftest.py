@@ -14,16 +14,18 @@ from tests.chaos.chance import Tally
 from tests.chaos.segment import SMS, Segment, Tracked, tracked
 from tests.chaos.webhook import FIRST, Histories, Webhook
 from tests.chaos.world import EVENTS, INGEST, REPORTS, World, running_world
+from tests.engines import ENGINES, MOTO
 
 ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6, EVENTS: 1}
 
 type NewEvent = Callable[..., Tracked]
 
 
-@pytest.fixture(scope="package")
-def _world() -> Iterator[World]:
+@pytest.fixture(scope="package", params=ENGINES)
+def _world(request: pytest.FixtureRequest) -> Iterator[World]:
+    dynamodb_url: str | None = None if request.param == MOTO else request.getfixturevalue("dynamodb_local")
     logging.getLogger("sandbox").setLevel(logging.CRITICAL)  # a killed function is no news here
-    with running_world(build(), ENVIRONMENTS) as running:
+    with running_world(build(), ENVIRONMENTS, dynamodb_url) as running:
         yield running
 
 

@@ -20,7 +20,6 @@ from sandbox.servers import url_of
 from sandbox.stream_source import StreamSource, polling_stream
 from sandbox.template import Function, QueueTrigger, Template
 from tests.chaos.environments import Environment, Fleet
-from tests.chaos.moto_cost import cheaper_dynamodb
 
 INGEST: Final = "SegmentIngestFunction"
 REPORTS: Final = "DeliveryReportsFunction"
@@ -152,13 +151,15 @@ class World:
 
 
 @contextmanager
-def running_world(build: Path, environments: Mapping[str, int]) -> Iterator[World]:
-    """Start everything, with so many environments of each function, by its name."""
+def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: str | None = None) -> Iterator[World]:
+    """Start everything, with so many environments of each function, by its name.
+
+    `dynamodb_url` is that of a running DynamoDB Local; without one, DynamoDB is moto's.
+    """
     with ExitStack() as started:
         tracking, tracking_url = started.enter_context(running_tracking_api(SECRET["segment_write_key"]))
         template = Template.load(parameters={"DeliveryEvents": "on", "SegmentTrackingUrl": tracking_url})
-        started.enter_context(cheaper_dynamodb())
-        aws = started.enter_context(running_aws(template))
+        aws = started.enter_context(running_aws(template, dynamodb_url=dynamodb_url))
         simulator = Simulator(SECRET["msg91_authkey"])
         start = started.enter_context(starter(build))
 

@@ -1,4 +1,4 @@
-"""The use cases and the store on the tables in moto, with a fake MSG91 and a clock that tests set."""
+"""The use cases and the store on both engines' tables, with a fake MSG91 and a clock that tests set."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +13,7 @@ from segment_msg91.settings import IngestSettings, ReportSettings
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.queues import Queue
 from segment_msg91.store.reports import Reports
+from tests.engines import ENGINES
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Clock, FakeMsg91, UnreliableDynamoDb
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 type Send = Callable[..., list[Result]]
 
 RETENTION: Final = timedelta(days=400)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture

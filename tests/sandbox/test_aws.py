@@ -1,18 +1,24 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws import SECRET, Aws, running_aws
+from sandbox.aws import SECRET, Aws
 from sandbox.template import Template
 
+TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on"})
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Aws]:
-    with running_aws(Template.load()) as aws:
-        yield aws
+
+@pytest.fixture
+def aws(embedded: Aws) -> Aws:
+    return embedded
+
+
+def _sorted(definitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(definitions, key=lambda one: str(one["AttributeName"]))
 
 
 def claim(aws: Aws, crqid: str) -> bool:
@@ -44,3 +50,25 @@ def test_a_reset_empties_the_tables(aws: Aws) -> None:
     aws.reset()
 
     assert aws.tables.Table("MessagesTable").scan()["Items"] == []
+
+
+def test_the_tables_are_the_templates(aws: Aws) -> None:
+    for table in TEMPLATE.tables():
+        made = aws.dynamodb.describe_table(TableName=table.name)["Table"]
+        wanted = table.definition
+        assert made["KeySchema"] == wanted["KeySchema"]
+        assert _sorted(made["AttributeDefinitions"]) == _sorted(wanted["AttributeDefinitions"])
+        indexes = {one["IndexName"]: (one["KeySchema"], one["Projection"]) for one in made["GlobalSecondaryIndexes"]}
+        assert indexes == {
+            one["IndexName"]: (one["KeySchema"], one["Projection"]) for one in wanted["GlobalSecondaryIndexes"]
+        }
+        assert made.get("StreamSpecification") == wanted.get("StreamSpecification")
+        living = aws.dynamodb.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
+        assert (living["TimeToLiveStatus"], living["AttributeName"]) == ("ENABLED", "expires_at")
+
+
+def test_every_item_is_found_in_whatever_engine_it_is(aws: Aws) -> None:
+    claim(aws, "one")
+    claim(aws, "two")
+
+    assert sorted(item["crqid"] for item in aws.items("MessagesTable")) == ["one", "two"]

@@ -10,9 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from sandbox.aws import Aws, running_aws
+from sandbox.aws import Aws
 from sandbox.interception import LOSE_ANSWER, LOSE_REQUEST, PASS, Call, Delay, Partial, Refuse, Verdict
-from sandbox.template import REGION, Template, queue_url
+from sandbox.template import REGION, queue_url
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,18 +35,9 @@ class Fixed:
         self.executed.append(call)
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with running_aws(Template.load()) as aws:
-        yield aws
-
-
 @pytest.fixture
-def aws(running: Aws) -> Iterator[Aws]:
-    running.reset()
-    running.calls.clear()
-    yield running
-    running.interceptor = None
+def aws(embedded: Aws) -> Aws:
+    return embedded
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sandbox.aws import Aws, running_aws
+from sandbox.aws import Aws
 from sandbox.lambda_runtime import Event, FunctionError
 from sandbox.samples import EVENTS
 from sandbox.stream_source import StreamSource, polling_stream
@@ -17,16 +17,9 @@ EVERYTHING: dict[str, Any] = {}
 TRIGGER = replace(TEMPLATES_TRIGGER, patterns=(EVERYTHING,), batch_size=4)
 
 
-@pytest.fixture(scope="module")
-def shared_aws() -> Iterator[Aws]:
-    with running_aws(TEMPLATE) as aws:
-        yield aws
-
-
 @pytest.fixture
-def aws(shared_aws: Aws) -> Aws:
-    shared_aws.reset()
-    return shared_aws
+def aws(embedded: Aws) -> Aws:
+    return embedded
 
 
 @pytest.fixture(autouse=True)
