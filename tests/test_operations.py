@@ -39,7 +39,9 @@ LOUD: Final = sorted(set(ALARMS) - PARTS)
 # The dashboard is one for all stacks: it can't name what a stack may not have.
 ALWAYS: Final = [name for name in LOUD if "Condition" not in TEMPLATE["Resources"][name]]
 WIDGETS: Final = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
-COMMANDS: Final = re.findall(r"^ *(?:\w+=\$\()?aws ([a-z]+) ([a-z-]+)((?:[^\n\\]|\\.|\\\n)*)", TEXT, re.MULTILINE)
+COMMANDS: Final = re.findall(
+    r"^ *(?:\w+=\$\()?aws ([a-z]+) ([a-z-]+)((?:[^\n\\]|\\.|\\\n)*)", TEXT + README, re.MULTILINE
+)
 OF_EVERY_COMMAND: Final = {"query", "output", "max-items"}
 # An option that the AWS CLI names otherwise, because `--endpoint-url` is one of every command's.
 RENAMED: Final = {"notification-endpoint": "endpoint"}
@@ -166,6 +168,7 @@ def test_no_command_reads_a_log_group_in_a_way_that_infrequent_access_refuses() 
     assert {operation for service, operation, _ in COMMANDS if service == "logs"} == {
         "start-query",
         "get-query-results",
+        "describe-resource-policies",
     }
     for text in (TEXT, README):
         assert not re.search(r"aws logs (?:tail|filter-log-events|start-live-tail)", text)
@@ -215,7 +218,7 @@ def test_insights_prints_a_line_for_each_that_was_found() -> None:
     assert jmespath.search(query, {"results": [line, line]}) == [["2026  {}"], ["2026  {}"]]
 
 
-QUERIES: Final = [quoted or bare for quoted, bare in re.findall(r"--query (?:\"([^\"]+)\"|([^\s)]+))", TEXT)]
+QUERIES: Final = [quoted or bare for quoted, bare in re.findall(r"--query (?:\"([^\"]+)\"|([^\s)]+))", TEXT + README)]
 
 
 @pytest.mark.parametrize("query", QUERIES)
