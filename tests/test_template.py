@@ -118,6 +118,18 @@ def test_a_role_is_one_functions_and_has_no_policy_of_aws_s(deployed: dict[str, 
     assert not any("ManagedPolicyArns" in role for role in roles.values())
 
 
+def test_an_event_source_comes_after_the_permissions_that_it_needs(deployed: dict[str, Any]) -> None:
+    functions = of_type(deployed, "AWS::Lambda::Function")
+    roles = of_type(deployed, "AWS::IAM::Role")
+    sources = of_type(deployed, "AWS::Lambda::EventSourceMapping").values()
+    assert len(sources) == 2
+    for source in sources:
+        role = functions[source["FunctionName"]["Ref"]]["Role"]["Fn::GetAtt"][0]
+        assert json.dumps(source["EventSourceArn"]) in json.dumps(roles[role]["Policies"])
+    # A policy as a resource of its own could come after.
+    assert of_type(deployed, "AWS::IAM::Policy") == {}
+
+
 def test_no_role_may_make_a_log_group(deployed: dict[str, Any]) -> None:
     actions = {one["Action"] for one in _statements(deployed)}
     assert {action for action in actions if action.startswith("logs:")} == {"logs:CreateLogStream", "logs:PutLogEvents"}
