@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.template import REGION, Template, read
+from sandbox.template import REGION, Template
 from segment_msg91.msg91 import CALL_SECONDS, READ_TIMEOUT_SECONDS
 from segment_msg91.sending import LEASE
 from segment_msg91.settings import ConsoleSettings, EventSettings, IngestSettings, ReportSettings
@@ -242,8 +242,8 @@ def test_memory_and_concurrency_are_each_functions_own() -> None:
     assert given["ConsoleFunction"] == (256, None)
 
 
-def test_subnets_and_security_groups_come_together() -> None:
-    rules = list(read()["Rules"].values())
+def test_subnets_and_security_groups_come_together(deployed: dict[str, Any]) -> None:
+    rules = list(deployed["Rules"].values())
     asked = {"Fn::Not": [{"Fn::Equals": [{"Ref": "VpcSubnetIds"}, ""]}]}
     needed = {"Fn::Not": [{"Fn::Equals": [{"Ref": "VpcSecurityGroupIds"}, ""]}]}
     assert [(rule["RuleCondition"], *(one["Assert"] for one in rule["Assertions"])) for rule in rules] == [
