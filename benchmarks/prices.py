@@ -1,11 +1,11 @@
-"""What AWS charges, and what a message therefore costs.
+"""What AWS charges, and what a message and a stack that is idle therefore cost.
 
 List prices in USD, without free tiers, as AWS published them in 2025. Look yours up before you budget.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 MILLION: Final = 1_000_000
 _GIGABYTE: Final = 1e9
@@ -63,3 +63,37 @@ def costs(usage: Usage, prices: Prices) -> Iterator[tuple[str, float, float]]:
 
 def total(usage: Usage, prices: Prices) -> float:
     return sum(cost for _, _, cost in costs(usage, prices))
+
+
+# A month of 730 hours. The same in us-east-1 and ap-south-1.
+_ALARM_METRIC: Final = 0.10
+_COMPOSITE_ALARM: Final = 0.50
+_DASHBOARD: Final = 3.00
+_SECRET: Final = 0.40
+_SQS_REQUEST: Final = 0.40e-6
+_POLLS: Final = 5 * 3 * 60 * 730
+"""Lambda asks a queue that is empty with five pollers, each of which waits for 20 s."""
+
+
+def standing_costs(resources: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:
+    """Yield what a stack is paid for in a month without one request, how many there are of it, and what that costs.
+
+    `resources` are a template's after SAM's transform. Tables, functions, log groups and routes cost nothing idle.
+    """
+
+    def of_type(kind: str) -> list[dict[str, Any]]:
+        return [one.get("Properties", {}) for one in resources.values() if one["Type"] == kind]
+
+    watched = sum(
+        len([metric for metric in alarm.get("Metrics", []) if "MetricStat" in metric]) or 1
+        for alarm in of_type("AWS::CloudWatch::Alarm")
+    )
+    composite = len(of_type("AWS::CloudWatch::CompositeAlarm"))
+    dashboards = len(of_type("AWS::CloudWatch::Dashboard"))
+    secrets = len(of_type("AWS::SecretsManager::Secret"))
+    polled = sum("StartingPosition" not in one for one in of_type("AWS::Lambda::EventSourceMapping"))
+    yield "Metrics in alarms", watched, watched * _ALARM_METRIC
+    yield "Composite alarms", composite, composite * _COMPOSITE_ALARM
+    yield "Dashboard", dashboards, dashboards * _DASHBOARD
+    yield "Secret", secrets, secrets * _SECRET
+    yield "Queues that Lambda polls", polled, polled * _POLLS * _SQS_REQUEST

@@ -97,6 +97,13 @@ def _long_name(suffix: str) -> str:
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
+def read(path: Path = PATH) -> dict[str, Any]:
+    """Return the template with each intrinsic function under its long name."""
+    # A SafeLoader, with tags that only make dicts.
+    document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+    return document
+
+
 class UnknownParameterError(Exception):
     """A value was given for a parameter that the template does not declare."""
 
@@ -125,8 +132,7 @@ class Template:
 
     @classmethod
     def load(cls, path: Path = PATH, parameters: Mapping[str, str] | None = None) -> "Template":
-        # A SafeLoader, with tags that only make dicts.
-        return cls(yaml.load(path.read_text(encoding="utf-8"), _Loader), parameters)  # noqa: S506
+        return cls(read(path), parameters)
 
     def functions(self) -> list[Function]:
         return [self._function(name) for name, _ in self._of_type("AWS::Serverless::Function")]
@@ -208,7 +214,8 @@ class Template:
         properties = {**self._globals, **self._resources[name]["Properties"]}
         module, handler = properties["Handler"].rsplit(".", 1)
         folder = properties["CodeUri"].strip("/").replace("/", ".")
-        return Function(name, f"{folder}.{module}", handler, properties["Timeout"], properties["MemorySize"])
+        memory = int(_resolve(properties["MemorySize"], self._references))
+        return Function(name, f"{folder}.{module}", handler, properties["Timeout"], memory)
 
 
 def queue_arn(name: str) -> str:

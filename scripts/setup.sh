@@ -4,27 +4,49 @@ set -eu
 
 runs_313() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; }
 
+# The folders that pyenv keeps its versions in. Its shims in the path tell where it is when no variable does.
+pyenv_roots() {
+  for name in python3.13 python3 pyenv; do
+    found=$(command -v "$name") || continue
+    case $found in */shims/"$name" | */bin/pyenv) echo "${found%/*/*}" ;; esac
+  done
+  echo "${PYENV_ROOT:-${HOME:-}/.pyenv}"
+}
+
+candidates() {
+  echo python3.13
+  pyenv_roots | while IFS= read -r root; do
+    for python in "$root"/versions/3.13*/bin/python3.13; do echo "$python"; done
+  done
+  printf '%s\n' /usr/bin/python3.13 /usr/local/bin/python3.13 /opt/homebrew/bin/python3.13 python3
+}
+
+# A pyenv shim of a version that is not selected is in the path and fails, so each candidate is run.
+find_python() {
+  found=$(candidates | while IFS= read -r python; do
+    if runs_313 "$python"; then echo "$python"; break; fi
+  done)
+  echo "${found:-3.13}" # uv looks further, and downloads one where it may
+}
+
 find_uv() {
   if command -v uv >/dev/null 2>&1; then command -v uv; return; fi
   [ -x .uv/bin/uv ] || {
+    python=$UV_PYTHON
+    [ "$python" != 3.13 ] || python=python3
     # Debian's python3 may come without ensurepip: then pip itself installs beside it.
-    { python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; } >&2 ||
+    { "$python" -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; } >&2 ||
       { rm -rf .uv && python3 -m pip install --quiet --disable-pip-version-check --target .uv uv >&2; }
   }
   echo .uv/bin/uv
 }
 
-# A pyenv shim of a version that is not selected stands in the path and fails, so each candidate is run.
-find_python() {
-  for candidate in python3.13 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
-    /usr/bin/python3.13 /usr/local/bin/python3.13 /opt/homebrew/bin/python3.13 python3; do
-    if runs_313 "$candidate"; then echo "$candidate"; return; fi
-  done
-  echo 3.13 # uv looks further, and downloads one where it may
-}
-
+UV_PYTHON=$(find_python)
+# A proxy that re-signs TLS is known to the system and not to the certificates that uv brings. Older uv know the other name.
+UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
+UV_NATIVE_TLS=${UV_NATIVE_TLS:-$UV_SYSTEM_CERTS}
+export UV_PYTHON UV_SYSTEM_CERTS UV_NATIVE_TLS
 uv=$(find_uv)
-export UV_PYTHON="$(find_python)"
 if ! "$uv" sync --frozen --quiet; then
   echo "Set-up failed (see above). It needs CPython 3.13: install it, or let uv download it, and run make again." >&2
   exit 1

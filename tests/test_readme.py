@@ -2,8 +2,10 @@
 
 import json
 import re
+import stat
+import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -90,6 +92,9 @@ def test_fields_are_those_that_are_mapped() -> None:
 def test_metrics_are_those_that_are_emitted() -> None:
     source = "".join((ROOT / f"functions/delivery_{what}/app.py").read_text() for what in ("reports", "events"))
     emitted = set(METRIC_OF.values()) | set(re.findall(r'"((?:Report|Delivery|Failure)[A-Z]\w+)"', source))
+    folders = (ROOT / "functions", ROOT / "layers/shared/segment_msg91")
+    everything = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+    emitted |= set(re.findall(r'"(Unauthorized|Malformed|TooLarge|SecretUnavailable)"', everything))
     assert {name for name, _ in _table("Metrics")} == emitted
 
 
@@ -136,3 +141,55 @@ def test_outputs_that_are_pasted_exist() -> None:
     for name in ("SegmentUrl", "Msg91ReportsUrl", "SecretArn"):
         assert f"  {name}:\n" in outputs
         assert name in README
+
+
+AWS: Final = """#!/bin/sh
+echo "$AWS_REGION $AWS_DEFAULT_REGION" >> "$NOTES/regions"
+case "$*" in
+  *describe-stacks*) echo "output of $STACK" ;;
+  *put-secret-value*) echo "$@" > "$NOTES/put"; cp -p secret.json "$NOTES/secret.json" ;;
+esac
+"""
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Path:
+    """After the five steps, in a new shell whose tools only take notes: the folder of the notes."""
+    section = README.split("## Deploy in five steps\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    assert len(blocks) == 4
+    notes = tmp_path / "notes"
+    for name, script in {"bin/aws": AWS, "bin/make": "#!/bin/sh\n", ".venv/bin/sam": AWS}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o700)
+    notes.mkdir()
+    subprocess.run(  # noqa: S603 - the document's own commands
+        ["/bin/sh", "-euc", "umask 022\n" + "\n".join(blocks)],
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin", "NOTES": str(notes)},
+        cwd=tmp_path,
+        input="the authkey\n",
+        text=True,
+        check=True,
+        capture_output=True,
+        start_new_session=True,  # without a terminal, getpass reads the standard input
+    )
+    return notes
+
+
+def test_the_five_steps_fill_the_secret_in(deployed: Path) -> None:
+    secret = json.loads((deployed / "secret.json").read_text())
+    assert secret.pop("msg91_authkey") == "the authkey"
+    assert set(secret) == {"segment_shared_secret", "segment_token", "report_token", "console_token"}
+    assert len(set(secret.values())) == 4
+    assert min(map(len, secret.values())) >= 40
+    assert "--secret-id output of segment-msg91 --secret-string file://secret.json" in (deployed / "put").read_text()
+
+
+def test_the_five_steps_leave_no_secret_behind_and_let_nobody_read_it_meanwhile(deployed: Path) -> None:
+    assert stat.S_IMODE((deployed / "secret.json").stat().st_mode) == 0o600
+    assert not (deployed.parent / "secret.json").exists()
+
+
+def test_the_five_steps_stay_in_one_region(deployed: Path) -> None:
+    assert set((deployed / "regions").read_text().splitlines()) == {"ap-south-1 ap-south-1"}

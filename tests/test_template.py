@@ -1,7 +1,9 @@
 """The template keeps the promises that code alone can't."""
 
 import inspect
+import json
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.template import Template
+from sandbox.template import REGION, Template
 from segment_msg91.msg91 import CALL_SECONDS, READ_TIMEOUT_SECONDS
 from segment_msg91.sending import LEASE
 from segment_msg91.settings import ConsoleSettings, EventSettings, IngestSettings, ReportSettings
 from segment_msg91.tracking import CALL_SECONDS as TRACKING_SECONDS
+from tests.transformed import EVERYTHING, of_type, transformed
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = (ROOT / "layers/shared/segment_msg91/settings.py").read_text()
@@ -33,10 +36,15 @@ def template() -> dict[str, Any]:
     return loaded
 
 
-def _statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for resource in template["Resources"].values():
-        for policy in resource.get("Properties", {}).get("Policies", []):
-            yield from policy["Statement"]
+@pytest.fixture(scope="module")
+def deployed() -> dict[str, Any]:
+    return transformed(EVERYTHING)
+
+
+def _statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for role in of_type(document, "AWS::IAM::Role").values():
+        for policy in role["Policies"]:
+            yield from policy["PolicyDocument"]["Statement"]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +94,234 @@ def test_the_queue_hides_a_body_for_longer_than_the_function_may_take(template: 
     assert template["Resources"]["ReportsRedriveQueue"]["Properties"]["VisibilityTimeout"] >= 6 * timeout
 
 
-def test_every_permission_is_one_action_on_one_named_resource(template: dict[str, Any]) -> None:
-    statements = list(_statements(template))
-    assert statements
+def test_every_permission_is_one_action_on_one_named_resource(deployed: dict[str, Any]) -> None:
+    statements = list(_statements(deployed))
+    assert len(statements) > 30
     for statement in statements:
         assert isinstance(statement["Action"], str)
-        assert isinstance(statement["Resource"], str)
-        assert "*" not in statement["Action"] + statement["Resource"]
+        assert isinstance(statement["Resource"], dict), statement["Sid"]
+        text = json.dumps(statement)
+        # Streams of one table cannot be listed under one stream's name.
+        assert "*" not in text.replace("${MessagesTable.Arn}/stream/*", ""), statement["Sid"]
+
+
+def test_permissions_have_names_of_their_own(deployed: dict[str, Any]) -> None:
+    for role in of_type(deployed, "AWS::IAM::Role").values():
+        names = [one["Sid"] for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+        assert len(names) == len(set(names))
+
+
+def test_a_role_is_one_functions_and_has_no_policy_of_aws_s(deployed: dict[str, Any]) -> None:
+    functions = of_type(deployed, "AWS::Lambda::Function")
+    roles = of_type(deployed, "AWS::IAM::Role")
+    assert [one["Role"] for one in functions.values()] == [{"Fn::GetAtt": [name, "Arn"]} for name in roles]
+    assert not any("ManagedPolicyArns" in role for role in roles.values())
+
+
+def test_an_event_source_comes_after_the_permissions_that_it_needs(deployed: dict[str, Any]) -> None:
+    functions = of_type(deployed, "AWS::Lambda::Function")
+    roles = of_type(deployed, "AWS::IAM::Role")
+    sources = of_type(deployed, "AWS::Lambda::EventSourceMapping").values()
+    assert len(sources) == 2
+    for source in sources:
+        role = functions[source["FunctionName"]["Ref"]]["Role"]["Fn::GetAtt"][0]
+        assert json.dumps(source["EventSourceArn"]) in json.dumps(roles[role]["Policies"])
+    # A policy as a resource of its own could come after.
+    assert of_type(deployed, "AWS::IAM::Policy") == {}
+
+
+def test_no_role_may_make_a_log_group(deployed: dict[str, Any]) -> None:
+    actions = {one["Action"] for one in _statements(deployed)}
+    assert {action for action in actions if action.startswith("logs:")} == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_a_function_writes_into_a_log_group_that_is_there_before_it(deployed: dict[str, Any]) -> None:
+    groups = of_type(deployed, "AWS::Logs::LogGroup")
+    for name, function in of_type(deployed, "AWS::Lambda::Function").items():
+        group = function["LoggingConfig"]["LogGroup"]["Ref"]
+        assert group == name.replace("Function", "LogGroup")
+        assert groups[group]["RetentionInDays"]
+        assert "Function" not in json.dumps(groups[group])
+    names = [group["LogGroupName"]["Fn::Sub"] for group in groups.values()]
+    assert len(names) == len(set(names))
+    assert all("${AWS::StackName}" in name for name in names)
+
+
+def test_the_access_log_needs_no_room_in_the_accounts_log_policy(deployed: dict[str, Any]) -> None:
+    (stage,) = of_type(deployed, "AWS::ApiGatewayV2::Stage").values()
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["HttpApiLogGroup", "Arn"]}
+    group = of_type(deployed, "AWS::Logs::LogGroup")["HttpApiLogGroup"]
+    assert group["LogGroupName"]["Fn::Sub"].startswith("/aws/vendedlogs/")
+
+
+def test_a_warning_of_api_gateways_does_not_end_a_deployment(deployed: dict[str, Any]) -> None:
+    (api,) = of_type(deployed, "AWS::ApiGatewayV2::Api").values()
+    assert not api.get("FailOnWarnings", False)
+
+
+def test_nothing_is_traced(deployed: dict[str, Any]) -> None:
+    modes = [one["TracingConfig"]["Mode"] for one in of_type(deployed, "AWS::Lambda::Function").values()]
+    assert modes == ["PassThrough"] * 4
+    assert "xray" not in json.dumps(deployed).lower()
+
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARN", "ERROR"])
+def test_metrics_survive_every_log_level(template: dict[str, Any], level: str) -> None:
+    assert level in template["Parameters"]["LogLevel"]["AllowedValues"]
+    for function in of_type(transformed(EVERYTHING | {"LogLevel": level}), "AWS::Lambda::Function").values():
+        # Lambda takes a JSON line without a level, as metrics are, as INFO.
+        assert LEVELS.index(function["LoggingConfig"]["ApplicationLogLevel"]) <= LEVELS.index("INFO")
+        assert function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == level
+
+
+def test_debug_lines_pass_when_they_are_asked_for() -> None:
+    for function in of_type(transformed(EVERYTHING | {"LogLevel": "DEBUG"}), "AWS::Lambda::Function").values():
+        assert function["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG"
+
+
+def test_each_side_has_a_throttle_of_its_own(deployed: dict[str, Any]) -> None:
+    (stage,) = of_type(deployed, "AWS::ApiGatewayV2::Stage").values()
+    rates = {route: float(one["ThrottlingRateLimit"]) for route, one in stage["RouteSettings"].items()}
+    assert rates["POST /msg91/reports"] == rates["POST /msg91/reports/{token}"] > rates["POST /segment"]
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] < rates["POST /segment"]
+    assert all("ThrottlingBurstLimit" in one for one in stage["RouteSettings"].values())
+    assert not any("DetailedMetricsEnabled" in one for one in stage["RouteSettings"].values())
+
+
+def test_a_route_with_settings_of_its_own_is_never_taken_away() -> None:
+    document = transformed({"Console": "off", "DeliveryEvents": "off"})
+    (stage,) = of_type(document, "AWS::ApiGatewayV2::Stage").values()
+    (api,) = of_type(document, "AWS::ApiGatewayV2::Api").values()
+    routes = {f"{method.upper()} {path}" for path, methods in api["Body"]["paths"].items() for method in methods}
+    assert set(stage["RouteSettings"]) <= routes
+
+
+COMPANY = {
+    "VpcSubnetIds": "subnet-1a,subnet-2b",
+    "VpcSecurityGroupIds": "sg-3c",
+    "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+    "ReservedIngestConcurrency": "50",
+    "ReservedReportsConcurrency": "20",
+    "IngestMemory": "512",
+    "ReportsMemory": "1024",
+}
+
+
+def test_what_a_company_asks_for_is_off_by_default(deployed: dict[str, Any]) -> None:
+    for function in of_type(deployed, "AWS::Lambda::Function").values():
+        assert not {"VpcConfig", "ReservedConcurrentExecutions"} & set(function)
+    assert not any("PermissionsBoundary" in role for role in of_type(deployed, "AWS::IAM::Role").values())
+    assert of_type(deployed, "AWS::IAM::ManagedPolicy") == {}
+
+
+def test_every_role_has_the_companys_boundary() -> None:
+    roles = of_type(transformed(EVERYTHING | COMPANY), "AWS::IAM::Role")
+    assert len(roles) == 4
+    assert {role["PermissionsBoundary"] for role in roles.values()} == {COMPANY["PermissionsBoundaryArn"]}
+
+
+def test_in_a_vpc_every_function_is_in_its_subnets_and_may_connect_to_them() -> None:
+    document = transformed(EVERYTHING | COMPANY)
+    for function in of_type(document, "AWS::Lambda::Function").values():
+        assert function["VpcConfig"] == {"SubnetIds": ["subnet-1a", "subnet-2b"], "SecurityGroupIds": ["sg-3c"]}
+    (policy,) = of_type(document, "AWS::IAM::ManagedPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert {action.split(":")[0] for action in statement["Action"]} == {"ec2"}
+    for role in of_type(document, "AWS::IAM::Role").values():
+        assert role["ManagedPolicyArns"] == [{"Ref": "NetworkInterfacesPolicy"}]
+
+
+def test_memory_and_concurrency_are_each_functions_own() -> None:
+    functions = of_type(transformed(EVERYTHING | COMPANY), "AWS::Lambda::Function")
+    given = {name: (one["MemorySize"], one.get("ReservedConcurrentExecutions")) for name, one in functions.items()}
+    assert given["SegmentIngestFunction"] == ("512", "50")
+    assert given["DeliveryReportsFunction"] == ("1024", "20")
+    assert given["ConsoleFunction"] == (256, None)
+
+
+def test_subnets_and_security_groups_come_together(deployed: dict[str, Any]) -> None:
+    rules = list(deployed["Rules"].values())
+    asked = {"Fn::Not": [{"Fn::Equals": [{"Ref": "VpcSubnetIds"}, ""]}]}
+    needed = {"Fn::Not": [{"Fn::Equals": [{"Ref": "VpcSecurityGroupIds"}, ""]}]}
+    assert [(rule["RuleCondition"], *(one["Assert"] for one in rule["Assertions"])) for rule in rules] == [
+        (asked, needed),
+        (needed, asked),
+    ]
+
+
+@pytest.mark.parametrize("parameter", ["Msg91BaseUrl", "SegmentTrackingUrl"])
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("https://control.msg91.com", True),
+        ("https://events.eu1.segmentapis.com", True),
+        ("http://localhost:3102", True),
+        ("http://127.0.0.1", True),
+        ("http://host.docker.internal:3102", True),
+        ("http://control.msg91.com", False),
+        ("http://localhost.example.com", False),
+        ("http://localhost@example.com", False),
+        ("http://127x0.0.1", False),
+        ("https://control.msg91.com/", False),
+        ("https://user@example.com", False),
+    ],
+)
+def test_nothing_goes_in_clear_text_but_on_this_machine(
+    template: dict[str, Any], parameter: str, url: str, *, is_taken: bool
+) -> None:
+    assert bool(re.fullmatch(template["Parameters"][parameter]["AllowedPattern"], url)) == is_taken
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "is_taken"),
+    [
+        *((name, value, True) for name, value in COMPANY.items() if not name.endswith("Memory")),
+        *((name, "", True) for name in COMPANY if not name.endswith("Memory")),
+        ("VpcSubnetIds", "subnet-1a, subnet-2b", False),
+        ("VpcSecurityGroupIds", "subnet-1a", False),
+        ("ReservedIngestConcurrency", "0", False),
+        ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:role/boundary", False),
+        ("PermissionsBoundaryArn", "arn:aws:iam::aws:policy/PowerUserAccess", True),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_refused(
+    template: dict[str, Any], parameter: str, value: str, *, is_taken: bool
+) -> None:
+    assert bool(re.fullmatch(template["Parameters"][parameter]["AllowedPattern"], value)) == is_taken
+
+
+ENVIRONMENTS = tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+
+@pytest.mark.parametrize("environment", ["default", "production"])
+def test_what_is_deployed_by_default_is_meant_to_stay(template: dict[str, Any], environment: str) -> None:
+    overrides = ENVIRONMENTS[environment]["deploy"]["parameters"]["parameter_overrides"]
+    given = dict(one.split("=", 1) for one in overrides)
+    values = {name: str(one["Default"]) for name, one in template["Parameters"].items()} | given
+    assert set(given) <= set(template["Parameters"])
+    assert values["LogLevel"] == "INFO"
+    assert values["RetentionDays"] == "400"
+    assert int(values["LogRetentionDays"]) >= 30
+    # A replay of last spring is not sent unasked, and Segment's own retries of four hours are.
+    assert values["MaxEventAgeHours"] == "72"
+    assert template["Parameters"]["MaxEventAgeHours"]["Default"] == 0
+
+
+@pytest.mark.parametrize("environment", ["default", "production"])
+def test_a_stack_is_deployed_to_the_shells_region(environment: str) -> None:
+    assert ENVIRONMENTS[environment]["global"]["parameters"] == {
+        "stack_name": {"default": "segment-msg91", "production": "segment-msg91-production"}[environment]
+    }
+    assert "region" not in ENVIRONMENTS[environment]["deploy"]["parameters"]
+
+
+def test_sam_local_asks_the_local_stacks_region() -> None:
+    default = ENVIRONMENTS["default"]
+    assert default["local_invoke"]["parameters"]["region"] == REGION
+    assert default["local_start_api"]["parameters"]["region"] == REGION
 
 
 @pytest.mark.parametrize("name", ["MessagesTable", "ReportsTable"])
@@ -100,6 +329,7 @@ def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str)
     table = template["Resources"][name]
     assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
     properties = table["Properties"]
+    assert properties["DeletionProtectionEnabled"]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["SSESpecification"]["SSEEnabled"]
     assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]

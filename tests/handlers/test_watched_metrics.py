@@ -10,11 +10,12 @@ import httpx
 import pytest
 import yaml
 
+from functions.segment_ingest import app as segment_ingest
 from sandbox.template import PATH, STACK_NAME
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeMsg91, Track
-    from tests.handlers.conftest import Endpoint, Output
+    from tests.conftest import Aws, FakeMsg91, Track
+    from tests.handlers.conftest import Ask, Endpoint, Output
 
 OURS: Final = "SegmentMsg91"
 # What AWS publishes by itself, as its documentation has it.
@@ -39,6 +40,7 @@ _Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"con
 TEMPLATE: Final[dict[str, Any]] = yaml.load(PATH.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
 RESOURCES: Final = TEMPLATE["Resources"]
 ALARMS: Final = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+FAILING_SENDS: Final[str] = RESOURCES["FailingSendsAlarm"]["Properties"]["AlarmRule"]
 WIDGETS: Final[list[dict[str, Any]]] = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
 SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\"(\S+)\"', 'Sum', 300\)")
 
@@ -83,11 +85,21 @@ WATCHED: Final = tuple(
 )
 
 
+type Emitted = dict[str, list[dict[str, str]]]
+"""By the metric's name: the dimensions and their values under which it was emitted."""
+
+
 @pytest.fixture
-def emitted(
-    ingest: "Endpoint", report: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
-) -> dict[str, list[set[str]]]:
-    """After every outcome that there is: the dimensions under which each metric was emitted."""
+def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
+    ingest: "Endpoint",
+    report: "Endpoint",
+    ask: "Ask",
+    aws: "Aws",
+    msg91: "FakeMsg91",
+    track: "Track",
+    output: "Output",
+) -> Emitted:
+    """After every outcome that there is."""
     for number, code in enumerate(("203", "301", "601"), 11):
         msg91.refuses_number(f"9198000000{number}", code)
         ingest(track(f"9198000000{number}", f"message-{number}"))
@@ -102,24 +114,41 @@ def emitted(
         report(about | {"status": status})
     report(about | {"status": "1", "number": "919800000002"})
     report("unreadable")
-    found: dict[str, list[set[str]]] = {}
+    ingest(track("919800000001"), headers={})
+    ingest("malformed")
+    ingest("[" + " " * 6_000_000 + "]")
+    report(about, in_path="wrong")
+    report("[" + " " * 6_000_000 + "]")
+    ask("/console/messages", token="wrong")
+    aws.set_secret("no JSON")
+    segment_ingest.wiring.cache_clear()
+    ingest(track("919800000001"))
+    found: Emitted = {}
     for emf in (json.loads(line) for line in output.text.splitlines() if "CloudWatchMetrics" in line):
         (definition,) = emf["_aws"]["CloudWatchMetrics"]
         assert (definition["Namespace"], emf["service"]) == (OURS, STACK_NAME)
         for metric in definition["Metrics"]:
-            found.setdefault(metric["Name"], []).extend(set(dimensions) for dimensions in definition["Dimensions"])
+            found.setdefault(metric["Name"], []).extend(
+                {name: emf[name] for name in dimensions} for dimensions in definition["Dimensions"]
+            )
     return found
 
 
-def test_a_metric_of_ours_that_is_watched_is_emitted_with_the_same_dimensions(
-    emitted: dict[str, list[set[str]]],
-) -> None:
+def test_a_metric_of_ours_that_is_watched_is_emitted_with_the_same_dimensions(emitted: Emitted) -> None:
     ours = [watched for watched in WATCHED if watched.namespace == OURS]
-    assert len(ours) >= 15
-    assert [one for one in ours if one.dimension_names not in emitted.get(one.name, [])] == []
+    assert len(ours) >= 20
+    assert [one for one in ours if not any(_is_under(one, found) for found in emitted.get(one.name, []))] == []
 
 
-def test_every_metric_that_is_emitted_is_on_the_dashboard(emitted: dict[str, list[set[str]]]) -> None:
+def _is_under(watched: Watched, found: dict[str, str]) -> bool:
+    """Whether what was emitted is what is watched. `service` is the stack's name; another dimension may be any."""
+    asked = dict(watched.dimensions)
+    return asked.keys() == found.keys() and all(
+        name == "service" or value is None or found[name] == value for name, value in asked.items()
+    )
+
+
+def test_every_metric_that_is_emitted_is_on_the_dashboard(emitted: Emitted) -> None:
     assert set(emitted) == {watched.name for watched in _of_dashboard() if watched.namespace == OURS}
 
 
@@ -145,3 +174,43 @@ def test_a_metric_of_aws_s_is_one_that_it_publishes_about_a_resource_of_ours(wat
 def _indexes(resource: dict[str, Any]) -> list[dict[str, Any]]:
     indexes: list[dict[str, Any]] = resource.get("Properties", {}).get("GlobalSecondaryIndexes", [])
     return indexes
+
+
+def _rings(**sums: int) -> bool:
+    """Whether FailingSendsAlarm rings after 15 minutes with these sums; a metric that is not named has no data."""
+    by_metric = {f"Sms{name.capitalize()}": total for name, total in sums.items()}
+    states = {name: _is_in_alarm(ALARMS[name], by_metric) for name in re.findall(r"\{(\w+)\}", FAILING_SENDS)}
+    rule = re.sub(r'ALARM\("\$\{(\w+)\}"\)', lambda part: str(states[part[1]]), FAILING_SENDS)
+    return bool(eval(rule.replace("AND", "and").replace("OR", "or").replace("NOT", "not")))  # noqa: S307 - our own rule
+
+
+def _is_in_alarm(alarm: dict[str, Any], sums: dict[str, int]) -> bool:
+    assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("GreaterThanOrEqualToThreshold", "notBreaching")
+    if "MetricName" in alarm:
+        return sums.get(alarm["MetricName"], 0) >= int(alarm["Threshold"])
+    (expression,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
+    operands = {one["Id"]: sums.get(one["MetricStat"]["Metric"]["MetricName"]) for one in alarm["Metrics"][1:]}
+    if None in operands.values():
+        return False  # metric math has no value while one of its metrics has none
+    compared = re.fullmatch(r"IF\((\w+) >= (\w+), 1, 0\)", expression)
+    assert compared
+    first, second = (operands[name] or 0 for name in compared.groups())
+    return first >= second
+
+
+@pytest.mark.parametrize(
+    ("sums", "rings"),
+    [
+        ({}, False),
+        ({"accepted": 100}, False),
+        ({"rejected": 9}, False),
+        ({"rejected": 10}, True),
+        ({"invalid": 10}, True),
+        ({"rejected": 10, "accepted": 9}, True),
+        ({"rejected": 10, "accepted": 10}, False),
+        ({"invalid": 1000, "accepted": 999, "rejected": 1}, True),
+        ({"invalid": 20, "accepted": 1000, "rejected": 20}, False),
+    ],
+)
+def test_the_alarm_of_failing_sends_rings_when_they_outweigh(sums: dict[str, int], *, rings: bool) -> None:
+    assert _rings(**sums) == rings
