@@ -41,7 +41,7 @@ class Found:
 
     messages: dict[str, Item] = field(default_factory=dict)
     reports: dict[tuple[str, str], Item] = field(default_factory=dict)
-    astray: int = 0  # messages with a report that no index leads to
+    unlinked_reports: int = 0  # messages with a report that no index leads to
 
     def add(self, report: Mapping[str, Any]) -> None:
         """Note a report."""
@@ -74,7 +74,7 @@ class Person:
             if scan:
                 for report in self._scan_reports(phone):
                     found.add(report)
-        return replace(found, astray=0) if scan else found
+        return replace(found, unlinked_reports=0) if scan else found
 
     def delete(self, found: Found) -> None:
         """Delete reports first: the messages lead to them, so that a second run finds what a broken-off one left."""
@@ -103,7 +103,7 @@ class Person:
         ]
         for report in own:
             found.add(report)
-        found.astray += "delivery_status" in message and not own
+        found.unlinked_reports += "delivery_status" in message and not own
 
     def _query(self, table: str, name: str, value: str, index: str | None = None) -> Iterator[Item]:
         arguments: dict[str, Any] = {
@@ -136,9 +136,9 @@ def summary(phone: str, found: Found, *, deleted: bool) -> str:
     """Say what was found, what became of it, and what is left to do."""
     counted = f"{_counted(len(found.messages), 'message')}, {_counted(len(found.reports), 'report')}"
     lines = [f"{masked(phone)}: {counted}.", "Deleted." if deleted else "Nothing was deleted: run again with --delete."]
-    if found.astray:
-        astray = _counted(found.astray, "message")
-        lines.append(f"No index leads to the reports of {astray}: run again with --scan.")
+    if found.unlinked_reports:
+        unlinked_reports = _counted(found.unlinked_reports, "message")
+        lines.append(f"No index leads to the reports of {unlinked_reports}: run again with --scan.")
     return "\n".join(lines)
 
 

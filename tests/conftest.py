@@ -51,8 +51,8 @@ from sandbox.dynamodb_local.server import running_dynamodb_local
 from sandbox.event_source import to_event
 from sandbox.segment_simulator.tracking_api import TrackingApi
 from sandbox.template import queue_arn, queue_url
-from segment_msg91.msg91 import Msg91
-from segment_msg91.tracking import Tracking
+from segment_msg91.msg91.client import Msg91
+from segment_msg91.segment.tracking_api import Tracking
 from tests.engines import ENGINES, MOTO
 
 if TYPE_CHECKING:

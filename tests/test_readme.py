@@ -12,12 +12,12 @@ import yaml
 
 from functions.segment_ingest.app import METRIC_OF
 from sandbox.msg91_simulator.numbers import NUMBERS
-from segment_msg91.delivery_events import EventName, track_events
-from segment_msg91.failures import FAILURES
 from segment_msg91.mapping import PARAMETERS
-from segment_msg91.sending import HTTP_STATUS
-from segment_msg91.statuses import API_ERRORS, RANK, REPORT_CODES, REPORT_TEXTS, WITHOUT_REPORT
+from segment_msg91.msg91.codes import API_ERRORS, RANK, REPORT_CODES, REPORT_TEXTS, WITHOUT_REPORT
+from segment_msg91.msg91.failures import FAILURES
+from segment_msg91.segment.track_events import EventName, track_events
 from segment_msg91.store.stream import Change
+from segment_msg91.use_cases.segment_ingest import HTTP_STATUS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sandbox.filter_patterns import fits
 from sandbox.template import Template
-from segment_msg91.delivery_events import track_events
-from segment_msg91.statuses import RANK, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import RANK, DeliveryStatus, SendState
+from segment_msg91.segment.track_events import track_events
 
 type Message = dict[str, object]
 

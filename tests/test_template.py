@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from sandbox.template import REGION, Template
-from segment_msg91.msg91 import CALL_SECONDS, READ_TIMEOUT_SECONDS
-from segment_msg91.sending import LEASE
+from segment_msg91.msg91.client import CALL_SECONDS, READ_TIMEOUT_SECONDS
+from segment_msg91.segment.tracking_api import CALL_SECONDS as TRACKING_SECONDS
 from segment_msg91.settings import ConsoleSettings, EventSettings, IngestSettings, ReportSettings
-from segment_msg91.tracking import CALL_SECONDS as TRACKING_SECONDS
+from segment_msg91.use_cases.segment_ingest import LEASE
 from tests.transformed import EVERYTHING, of_type, transformed
 
 ROOT = Path(__file__).parent.parent

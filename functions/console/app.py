@@ -8,15 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from segment_msg91.api_gateway import Request, answer
 from segment_msg91.authentication import UnauthorizedError, authenticate_console
-from segment_msg91.console import Console, InvalidQueryError, NotFoundError
 from segment_msg91.handler import answers_errors, audit, count_unauthorized, instrumented, logger, secret_problem
+from segment_msg91.http import Request, answer
 from segment_msg91.masking import without_numbers
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import ConsoleSettings, in_lambda
 from segment_msg91.store.aws import StoreUnavailableError, dynamodb_client, secretsmanager_client
 from segment_msg91.store.search import Search, is_key
+from segment_msg91.use_cases.console import Console, InvalidQueryError, NotFoundError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

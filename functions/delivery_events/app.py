@@ -5,13 +5,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from segment_msg91.handler import count, instrumented, logger, secret_problem
-from segment_msg91.publishing import Publication, Publisher
+from segment_msg91.redaction import redacted
 from segment_msg91.secret import SecretReader
+from segment_msg91.segment.tracking_api import Tracking
 from segment_msg91.settings import EventSettings, SecretUnavailableError, in_lambda
 from segment_msg91.store.aws import secretsmanager_client, sqs_client
 from segment_msg91.store.queues import DeadLetters
-from segment_msg91.tracking import Tracking
-from segment_msg91.unexpected import described
+from segment_msg91.use_cases.delivery_events import Publication, Publisher
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -30,42 +30,42 @@ def wiring() -> tuple[SecretReader, Publisher]:
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Take records of the stream; answer with the first that must come again, and so all after it."""
     records: list[dict[str, Any]] = event["Records"]
-    until = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
     try:
-        publication = _publish(records, until)
+        publication = _publish(records, deadline)
     except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the message
-        logger.error("unexpected error", trouble=described(error))
-        publication = Publication(done=0)
+        logger.error("unexpected error", exception=redacted(error))
+        publication = Publication(checkpoint=0)
     _record(publication, len(records))
-    again = records[publication.done :][:1]
+    again = records[publication.checkpoint :][:1]
     return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]} for record in again]}
 
 
-def _publish(records: list[dict[str, Any]], until: datetime) -> Publication:
+def _publish(records: list[dict[str, Any]], deadline: datetime) -> Publication:
     secret, publisher = wiring()
     try:
         write_key = secret.read().segment_write_key
     except SecretUnavailableError as error:
-        return Publication(done=0, problems=[str(error)])
+        return Publication(checkpoint=0, problems=[str(error)])
     if not write_key:
-        return Publication(done=len(records), skipped=len(records), problems=["segment_write_key is missing"])
-    return publisher.publish(records, write_key, until)
+        return Publication(checkpoint=len(records), skipped=len(records), problems=["segment_write_key is missing"])
+    return publisher.publish(records, write_key, deadline)
 
 
 def _record(publication: Publication, records: int) -> None:
     count("DeliveryEventSent", publication.sent)
     count("DeliveryEventSkipped", publication.skipped)
-    count("DeliveryEventFailed", publication.set_aside)
-    count("DeliveryEventRetry", records - publication.done)
-    needs_attention = publication.problems or publication.done < records
+    count("DeliveryEventFailed", publication.dead_lettered)
+    count("DeliveryEventRetry", records - publication.checkpoint)
+    needs_attention = publication.problems or publication.checkpoint < records
     log = logger.info if needs_attention else logger.debug
     log(
         "delivery events",
         records=records,
         sent=publication.sent,
         skipped=publication.skipped,
-        set_aside=publication.set_aside,
-        again=records - publication.done,
+        dead_lettered=publication.dead_lettered,
+        again=records - publication.checkpoint,
         problems=publication.problems[:3],
     )
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from segment_msg91.api_gateway import Request, answer
 from segment_msg91.authentication import authenticate_msg91
 from segment_msg91.handler import answers_errors, count, instrumented, logger, secret_problem, too_large
-from segment_msg91.reporting import NotDurableError, Receipt, Reporter
+from segment_msg91.http import Request, answer
+from segment_msg91.redaction import redacted
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import ReportSettings, in_lambda
 from segment_msg91.store.aws import dynamodb_client, secretsmanager_client, sqs_client
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.queues import Queue
 from segment_msg91.store.reports import Reports
-from segment_msg91.unexpected import described
+from segment_msg91.use_cases.delivery_reports import NotDurableError, Receipt, Reporter
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -75,7 +75,7 @@ def _redrive(records: list[dict[str, Any]], context: "LambdaContext") -> dict[st
         try:
             _record(reporter.redrive(record, _deadline(context)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue keeps this record and only this one
-            logger.error("redrive failed", sqs_message_id=record["messageId"], trouble=described(error))
+            logger.error("redrive failed", sqs_message_id=record["messageId"], exception=redacted(error))
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from segment_msg91 import segment
-from segment_msg91.api_gateway import Request, answer
 from segment_msg91.authentication import authenticate_segment
 from segment_msg91.handler import answers_errors, count, instrumented, logger, secret_problem, too_large
-from segment_msg91.msg91 import Msg91
+from segment_msg91.http import Request, answer
+from segment_msg91.msg91.client import Msg91
 from segment_msg91.secret import SecretReader
-from segment_msg91.sending import Result, Sender, Status, summary
+from segment_msg91.segment import payload as segment
 from segment_msg91.settings import IngestSettings, in_lambda
 from segment_msg91.store.aws import dynamodb_client, secretsmanager_client
 from segment_msg91.store.messages import Messages
+from segment_msg91.use_cases.segment_ingest import Result, Sender, Status, summary
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -59,8 +59,8 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
         count("Malformed", endpoint=ENDPOINT)
         logger.warning("malformed body", reason=str(error))
         return answer(400, str(error))
-    until = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    results = sender.send(delivery.events, secrets.msg91_authkey, until)
+    deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    results = sender.send(delivery.events, secrets.msg91_authkey, deadline)
     _record(results)
     status, message = summary(results, is_batch=delivery.is_batch)
     return answer(status, message, results=[result.as_json() for result in results])

@@ -9,10 +9,10 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
-LARGEST_EVENT: Final = 32 * 1000
-LARGEST_BATCH: Final = 500 * 1000
+MAX_EVENT_BYTES: Final = 32 * 1000
+MAX_BATCH_BYTES: Final = 500 * 1000
 """Bytes. Segment's page says KB; a client that keeps to 1000 is right in either reading."""
-MOST_EVENTS: Final = 2500
+MAX_EVENTS: Final = 2500
 LONGEST_MESSAGE_ID: Final = 100
 _SNAKE_CASE: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TITLE_CASE: Final = re.compile(r"([A-Z]\w*)( [A-Z]\w*)*")
@@ -98,13 +98,13 @@ class TrackingApi:
 
 def _read(body: bytes) -> tuple[list[Event], list[str]]:
     """The events of a batch, and what is wrong with it and them."""
-    if len(body) > LARGEST_BATCH:
+    if len(body) > MAX_BATCH_BYTES:
         return [], [f"a batch of {len(body)} bytes"]
     try:
         events = json.loads(body)["batch"]
     except (ValueError, TypeError, KeyError):
         return [], ["no JSON object with a batch"]
-    if not isinstance(events, list) or not 0 < len(events) <= MOST_EVENTS:
+    if not isinstance(events, list) or not 0 < len(events) <= MAX_EVENTS:
         return [], ["batch: no array of 1 to 2500 events"]
     return events, [violation for event in events for violation in _violations(event)]
 
@@ -114,7 +114,7 @@ def _violations(event: object) -> Iterator[str]:
         yield "an event that is no object"
         return
     size = len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > LARGEST_EVENT:
+    if size > MAX_EVENT_BYTES:
         yield f"an event of {size} bytes"
     if event.get("type") != "track" or not _TITLE_CASE.fullmatch(str(event.get("event"))):
         yield "type or event: no track event with a name in Title Case"

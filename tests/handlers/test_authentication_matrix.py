@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from functions.console import app as console
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
-from segment_msg91.reporting import Receipt
-from segment_msg91.sending import Result, Status
 from segment_msg91.settings import Secrets
+from segment_msg91.use_cases.delivery_reports import Receipt
+from segment_msg91.use_cases.segment_ingest import Result, Status
 from tests.handlers.conftest import BEARER, Endpoint
 
 if TYPE_CHECKING:
@@ -298,14 +298,14 @@ UNAVAILABLE: Final = {
 @pytest.fixture(params=UNAVAILABLE)
 def _no_secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets Manager fails, or answers with what is no secret of ours."""
-    trouble, call = UNAVAILABLE[request.param], BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - where botocore's errors arise
+    exception, call = UNAVAILABLE[request.param], BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - where botocore's errors arise
 
     def answer(client: BaseClient, operation: str, arguments: dict[str, Any]) -> object:
         if operation != "GetSecretValue":
             return call(client, operation, arguments)
-        if isinstance(trouble, Exception):
-            raise trouble
-        return trouble
+        if isinstance(exception, Exception):
+            raise exception
+        return exception
 
     monkeypatch.setattr(BaseClient, "_make_api_call", answer)
 

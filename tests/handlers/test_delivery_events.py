@@ -12,7 +12,7 @@ from sandbox.aws import SECRET
 from sandbox.segment_simulator.tracking_api import Answer
 from sandbox.template import PATH
 from segment_msg91.handler import logger
-from segment_msg91.publishing import Publisher
+from segment_msg91.use_cases.delivery_events import Publisher
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, FakeSegment
@@ -76,7 +76,7 @@ def test_a_record_set_aside_can_be_handed_over_again(
     publish: "Invoke", segment: "FakeSegment", aws: "Aws", stream: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as bug:
-        bug.setattr("segment_msg91.publishing.track_events", lambda *_: 1 / 0)
+        bug.setattr("segment_msg91.use_cases.delivery_events.track_events", lambda *_: 1 / 0)
         assert publish(stream) == DONE
     kept = aws.queued("DeliveryEventsDeadLetterQueue")
     records = [json.loads(record["body"]) for event in kept for record in event["Records"]]
@@ -139,7 +139,7 @@ def test_events_leave_no_trace_of_their_person_in_the_logs(
     monkeypatch: pytest.MonkeyPatch,
     answer: Answer,
 ) -> None:
-    monkeypatch.setattr("segment_msg91.publishing._FIRST_PAUSE", 300)
+    monkeypatch.setattr("segment_msg91.use_cases.delivery_events._INITIAL_BACKOFF", 300)
     segment.fail(*[answer] * 3)
     publish(STREAM)
     assert "delivery events" in [line["message"] for line in output.logs()]

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from segment_msg91.api_gateway import LARGEST_BODY_BYTES
+from segment_msg91.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, UnreliableDynamoDb
@@ -113,7 +113,7 @@ def test_a_secret_that_cannot_be_read_lets_nobody_in_for_now(
 
 
 def test_a_body_over_5_mb_is_answered_413(report: "Endpoint", aws: "Aws") -> None:
-    answer = report("x" * (LARGEST_BODY_BYTES + 1))
+    answer = report("x" * (MAX_BODY_BYTES + 1))
     assert (answer.status, bool(answer.body["message"])) == (413, True)
     assert aws.queued("ReportsQuarantineQueue") == []
 

@@ -20,11 +20,13 @@ import pytest
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from sandbox.template import PATH
-from segment_msg91 import mapping, reports, segment
-from segment_msg91.api_gateway import LARGEST_BODY_BYTES, Request
+from segment_msg91 import mapping
 from segment_msg91.handler import logger
-from segment_msg91.msg91 import Msg91
+from segment_msg91.http import MAX_BODY_BYTES, Request
+from segment_msg91.msg91 import reports, requests
+from segment_msg91.msg91.client import Msg91
 from segment_msg91.secret import SecretReader
+from segment_msg91.segment import payload as segment
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.queues import Queue, RawReport
 from segment_msg91.store.reports import Reports
@@ -187,7 +189,7 @@ def _settle_refused(world: World) -> None:
 
 
 def _strangers_event(world: World) -> None:
-    for body in (world.event(), f"{PHONE} {TEXT}", "x" * (LARGEST_BODY_BYTES + 1)):
+    for body in (world.event(), f"{PHONE} {TEXT}", "x" * (MAX_BODY_BYTES + 1)):
         world.told_to_a_stranger(world.deliver(body, STRANGER))
 
 
@@ -267,7 +269,7 @@ PATHS: Final[dict[str, Drive]] = {
     "opted out": _body(lambda world: world.event() | {"integrations": {"MSG91": False, TEXT: PHONE}}),
     "malformed": _body(lambda _: f'{{"phone":"{PHONE}", {TEXT}'),
     "no number": _body(lambda _: f'{{"{TEXT}":NaN}}'),
-    "too large": _body(lambda _: TEXT * (LARGEST_BODY_BYTES // len(TEXT) + 1)),
+    "too large": _body(lambda _: TEXT * (MAX_BODY_BYTES // len(TEXT) + 1)),
     "claim refused": _database(lambda dynamodb: dynamodb.refuses_everything()),
     "claim lost": _database(lambda dynamodb: dynamodb.loses_answer("update_item")),
     "settle refused": _settle_refused,
@@ -280,7 +282,7 @@ PATHS: Final[dict[str, Drive]] = {
     "reported in a form": _reported(f"data={json.dumps([REPORT])}"),
     "reported in part": _reported([REPORT, {"number": PHONE}, {"status": TEXT}]),
     "reported unreadably": _reported(f"{PHONE} {TEXT}", f'"{PHONE}"', b"\xff" + TEXT.encode(), {"CRQID": TEXT * 99}),
-    "reported at length": _reported(TEXT * (LARGEST_BODY_BYTES // len(TEXT) + 1)),
+    "reported at length": _reported(TEXT * (MAX_BODY_BYTES // len(TEXT) + 1)),
     "matched and contradicted": _matched_and_contradicted,
     "redriven": _redriven,
     "quarantined and redriven": _quarantined_and_redriven,
@@ -301,7 +303,7 @@ def test_a_path_gives_nothing_private_away(path: str, world: World) -> None:
         (Request, "of"),
         *((segment_ingest, name) for name in ("authenticate_segment", "summary", "_record")),
         *((delivery_reports, name) for name in ("authenticate_msg91", "_record")),
-        *((segment, "split"), (mapping, "to_sms"), (mapping, "groups"), (reports, "read"), (RawReport, "of")),
+        *((segment, "split"), (mapping, "to_sms"), (requests, "groups"), (reports, "read"), (RawReport, "of")),
         *((SecretReader, "read"), (Msg91, "send"), (Reports, "record"), (Queue, "put")),
         *((Messages, name) for name in ("claim", "settle", "apply", "find")),
     ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from segment_msg91.api_gateway import LARGEST_BODY_BYTES
+from segment_msg91.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
@@ -145,7 +145,7 @@ def test_a_body_that_holds_no_event_is_answered_400(body: object, ingest: "Endpo
 
 
 def test_a_body_over_5_mb_is_answered_413(ingest: "Endpoint", track: "Track", aws: "Aws") -> None:
-    answer = ingest(track(PHONE, message="x" * LARGEST_BODY_BYTES))
+    answer = ingest(track(PHONE, message="x" * MAX_BODY_BYTES))
     assert (answer.status, bool(answer.body["message"]), aws.messages()) == (413, True, [])
 
 
@@ -214,7 +214,7 @@ def test_nobody_else_is_let_in_and_nothing_is_read_further(
     assert (aws.messages(), msg91.calls, dynamodb.calls) == ([], [], [])
 
 
-@pytest.mark.parametrize("body", ["not JSON", "x" * (LARGEST_BODY_BYTES + 1)], ids=["malformed", "too large"])
+@pytest.mark.parametrize("body", ["not JSON", "x" * (MAX_BODY_BYTES + 1)], ids=["malformed", "too large"])
 def test_an_unauthenticated_body_is_refused_before_it_is_looked_at(body: str, ingest: "Endpoint") -> None:
     assert ingest(body, {}).status == 401
 

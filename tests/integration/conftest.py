@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from segment_msg91.reporting import Reporter
-from segment_msg91.sending import Result, Sender
 from segment_msg91.settings import IngestSettings, ReportSettings
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.queues import Queue
 from segment_msg91.store.reports import Reports
+from segment_msg91.use_cases.delivery_reports import Reporter
+from segment_msg91.use_cases.segment_ingest import Result, Sender
 from tests.engines import ENGINES
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from segment_msg91.circuit_breaker import OPEN_FOR, Trouble
-from segment_msg91.sending import Result, Sender
+from segment_msg91.circuit_breaker import OPEN_FOR, FailureKind
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.messages import Messages
+from segment_msg91.use_cases.segment_ingest import Result, Sender
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Clock, FakeMsg91, Track
@@ -70,7 +70,7 @@ def test_a_repaired_account_is_noticed_within_seconds(
         msg91.refuses("301")
         deliver(track(number(index), f"message-{index}"))
     msg91.forgets_answers()
-    clock.advance(seconds=OPEN_FOR[Trouble.REFUSED].total_seconds())
+    clock.advance(seconds=OPEN_FOR[FailureKind.REFUSED].total_seconds())
     results = [deliver(track(number(index), f"message-{index}"))[0] for index in range(10)]
     assert {result.status for result in results} == {"accepted"}
     assert len(msg91.sent) == 10
@@ -82,7 +82,7 @@ def test_while_it_lasts_one_event_asks_again_and_the_rest_do_not(
     for index in range(10):
         msg91.refuses("301")
         deliver(track(number(index), f"message-{index}"))
-    clock.advance(seconds=OPEN_FOR[Trouble.REFUSED].total_seconds())
+    clock.advance(seconds=OPEN_FOR[FailureKind.REFUSED].total_seconds())
     for index in range(10):
         deliver(track(number(index), f"message-{index}"))
     assert len(msg91.calls) == 6
@@ -158,7 +158,7 @@ def test_one_probe_that_is_answered_closes_the_circuit_and_nothing_is_sent_twice
         msg91.breaks_off(TIMED_OUT, sends=True)
         deliver(track(number(index), f"message-{index}"))
     msg91.forgets_answers()
-    clock.advance(seconds=OPEN_FOR[Trouble.UNANSWERED].total_seconds())
+    clock.advance(seconds=OPEN_FOR[FailureKind.UNANSWERED].total_seconds())
     for index in range(6):
         deliver(track(number(index), f"message-{index}"))
     assert Counter(sms.number for sms in msg91.sent) == {number(index): 1 for index in range(6)}

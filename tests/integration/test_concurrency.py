@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from segment_msg91.sending import Result, Sender
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.messages import Messages
+from segment_msg91.use_cases.segment_ingest import Result, Sender
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Clock, FakeMsg91, Track

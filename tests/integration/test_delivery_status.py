@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segment_msg91.reports import read
-from segment_msg91.statuses import FAILING, DeliveryStatus
-from segment_msg91.store.messages import Delivery, Draft
+from segment_msg91.msg91.codes import FAILING, DeliveryStatus
+from segment_msg91.msg91.reports import read
+from segment_msg91.store.messages import ClaimRequest, StatusUpdate
 
 if TYPE_CHECKING:
-    from segment_msg91.reporting import Reporter
     from segment_msg91.store.messages import Messages
+    from segment_msg91.use_cases.delivery_reports import Reporter
     from tests.conftest import Aws, Clock, FakeMsg91, Item, Track, UnreliableDynamoDb
     from tests.integration.conftest import Send
 
@@ -49,14 +49,14 @@ def _cases() -> list[tuple[str, str, str]]:
     ]
 
 
-def _delivery(status: str, reported_at: str | None, digest: str = "digest") -> Delivery:
-    return Delivery(DeliveryStatus(status), None, status, None, reported_at, digest)
+def _delivery(status: str, reported_at: str | None, digest: str = "digest") -> StatusUpdate:
+    return StatusUpdate(DeliveryStatus(status), None, status, None, reported_at, digest)
 
 
 @pytest.fixture
 def crqid(messages: "Messages", clock: "Clock") -> str:
     """A message that was claimed."""
-    messages.claim([Draft("Crqid1", {"phone": PHONE})], clock(), LEASE)
+    messages.claim([ClaimRequest("Crqid1", {"phone": PHONE})], clock(), LEASE)
     return "Crqid1"
 
 
@@ -93,7 +93,7 @@ def test_of_two_reports_of_one_rank_and_time_the_same_one_stays_in_either_order(
     digests: str, crqid: str, messages: "Messages", aws: "Aws"
 ) -> None:
     for digest in digests:
-        messages.apply(crqid, PHONE, Delivery(DeliveryStatus.FAILED, None, None, f"Reason {digest}", EARLY, digest))
+        messages.apply(crqid, PHONE, StatusUpdate(DeliveryStatus.FAILED, None, None, f"Reason {digest}", EARLY, digest))
     assert aws.message(crqid)["failure_reason"] == "Reason b"
 
 
@@ -124,7 +124,7 @@ def final_message(messages: "Messages", reporter: "Reporter", aws: "Aws", clock:
     """Receive reports, one by one, and return the message that they leave."""
 
     def receive(reports: list[dict[str, Any]]) -> "Item":
-        messages.claim([Draft("Crqid1", {"phone": PHONE})], clock(), LEASE)
+        messages.claim([ClaimRequest("Crqid1", {"phone": PHONE})], clock(), LEASE)
         for report in reports:
             body = json.dumps(report | {"number": PHONE, "CRQID": "Crqid1", "requestId": "r1"})
             reporter.receive(body.encode(), "application/json")

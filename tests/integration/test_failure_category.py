@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from segment_msg91.failures import Category
-from segment_msg91.statuses import SendState
-from segment_msg91.store.messages import Claimed, Draft, Settlement
+from segment_msg91.msg91.codes import SendState
+from segment_msg91.msg91.failures import Category
+from segment_msg91.store.messages import Claimed, ClaimRequest, Settlement
 
 if TYPE_CHECKING:
-    from segment_msg91.reporting import Reporter
     from segment_msg91.store.messages import Messages
+    from segment_msg91.use_cases.delivery_reports import Reporter
     from tests.conftest import Aws, Clock, FakeMsg91, Track
     from tests.integration.conftest import Send
 
@@ -86,7 +86,7 @@ def test_a_late_report_of_failure_does_not_mark_a_delivered_message(
 def test_a_report_s_category_outlasts_the_settlement_that_it_overtook(
     state: SendState, messages: "Messages", reporter: "Reporter", clock: "Clock", aws: "Aws"
 ) -> None:
-    (claim,) = messages.claim([Draft("Crqid1", {"phone": PHONE})], clock(), LEASE)
+    (claim,) = messages.claim([ClaimRequest("Crqid1", {"phone": PHONE})], clock(), LEASE)
     assert isinstance(claim, Claimed)
     _report(reporter, "Crqid1", DLT)
     category = Category.ACCOUNT if state is SendState.HELD else None

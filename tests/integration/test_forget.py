@@ -13,7 +13,7 @@ from scripts import forget
 from scripts.forget import Person, Tables, masked
 
 if TYPE_CHECKING:
-    from segment_msg91.reporting import Reporter
+    from segment_msg91.use_cases.delivery_reports import Reporter
     from tests.conftest import Aws, Item, Track
     from tests.integration.conftest import Send
 
@@ -123,22 +123,22 @@ def test_more_reports_than_dynamodb_returns_at_once_are_deleted(
 
 
 @pytest.fixture
-def _astray(send: "Send", report: Report, track: "Track") -> None:
+def _unlinked_reports(send: "Send", report: Report, track: "Track") -> None:
     """A message, and a report of it under a request id that is not the message's."""
     (result,) = send(track(PHONE))
     report(requestId="never-heard-of", number=PHONE, CRQID=result.crqid)
 
 
-@pytest.mark.usefixtures("_astray")
+@pytest.mark.usefixtures("_unlinked_reports")
 def test_a_report_that_no_index_leads_to_is_told(aws: "Aws") -> None:
     found = Person(aws.dynamodb, TABLES, PHONE).find()
-    assert (len(found.messages), len(found.reports), found.astray) == (1, 0, 1)
+    assert (len(found.messages), len(found.reports), found.unlinked_reports) == (1, 0, 1)
 
 
-@pytest.mark.usefixtures("_astray")
+@pytest.mark.usefixtures("_unlinked_reports")
 def test_a_scan_finds_what_no_index_leads_to(aws: "Aws") -> None:
     found = Person(aws.dynamodb, TABLES, PHONE).find(scan=True)
-    assert (len(found.messages), len(found.reports), found.astray) == (1, 1, 0)
+    assert (len(found.messages), len(found.reports), found.unlinked_reports) == (1, 1, 0)
 
 
 def test_a_run_that_broke_off_is_completed_by_the_next(
@@ -201,7 +201,7 @@ def test_the_script_shows_no_number(run: Forget, send: "Send", track: "Track") -
         assert "9800" not in printed
 
 
-@pytest.mark.usefixtures("_astray")
+@pytest.mark.usefixtures("_unlinked_reports")
 def test_the_script_says_when_a_scan_is_needed(run: Forget) -> None:
     assert "No index leads to the reports of 1 message: run again with --scan." in run()
     assert "1 message, 1 report.\nDeleted.\n|" in run("--delete", "--scan")

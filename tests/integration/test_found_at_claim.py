@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from segment_msg91.sending import Result
-from segment_msg91.statuses import DeliveryStatus
-from segment_msg91.store.messages import Delivery
+from segment_msg91.msg91.codes import DeliveryStatus
+from segment_msg91.store.messages import StatusUpdate
+from segment_msg91.use_cases.segment_ingest import Result
 
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Messages
@@ -63,7 +63,7 @@ def unknown(send: "Send", event: dict[str, Any], msg91: "FakeMsg91") -> None:
 @pytest.fixture
 def report(aws: "Aws", messages: "Messages") -> Callable[[], object]:
     """Apply a report to the one message there is."""
-    delivery = Delivery(DeliveryStatus.PENDING, None, "Submitted", None, "2026-01-02T03:04:10Z", "digest")
+    delivery = StatusUpdate(DeliveryStatus.PENDING, None, "Submitted", None, "2026-01-02T03:04:10Z", "digest")
     return lambda: messages.apply(aws.messages()[0]["crqid"], PHONE, delivery)
 
 

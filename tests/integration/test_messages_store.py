@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from segment_msg91.statuses import DeliveryStatus, SendState
+from segment_msg91.msg91.codes import DeliveryStatus, SendState
 from segment_msg91.store.aws import StoreUnavailableError
-from segment_msg91.store.messages import Claimed, Delivery, Draft, Found, Messages, NotClaimed, Settlement
+from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement, StatusUpdate
 
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Claim
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 PHONE: Final = "919800000001"
 LEASE: Final = timedelta(seconds=40)
-DRAFT: Final = Draft("Crqid1", {"phone": PHONE})
-DELIVERED: Final = Delivery(DeliveryStatus.DELIVERED, "1", "DELIVERED", None, "2026-01-02T03:05:00Z", "digest")
+CLAIM_REQUEST: Final = ClaimRequest("Crqid1", {"phone": PHONE})
+DELIVERED: Final = StatusUpdate(DeliveryStatus.DELIVERED, "1", "DELIVERED", None, "2026-01-02T03:05:00Z", "digest")
 
 
-def _claim(messages: "Messages", clock: "Clock", draft: Draft = DRAFT) -> "Claim":
+def _claim(messages: "Messages", clock: "Clock", draft: ClaimRequest = CLAIM_REQUEST) -> "Claim":
     return messages.claim([draft], clock(), LEASE)[0]
 
 
@@ -76,7 +76,7 @@ def test_a_delivered_message_has_every_delivery_attribute_of_the_contract(
     messages: "Messages", aws: "Aws", clock: "Clock"
 ) -> None:
     _claim(messages, clock)
-    failed = Delivery(DeliveryStatus.FAILED, "2", "FAILED", "Template Inactive", "2026-01-02T03:05:00Z", "digest")
+    failed = StatusUpdate(DeliveryStatus.FAILED, "2", "FAILED", "Template Inactive", "2026-01-02T03:05:00Z", "digest")
     messages.apply("Crqid1", PHONE, DELIVERED)
     messages.apply("Crqid1", PHONE, failed)
     message = aws.message("Crqid1")
@@ -86,7 +86,9 @@ def test_a_delivered_message_has_every_delivery_attribute_of_the_contract(
 
 def test_a_failed_message_has_its_reason(messages: "Messages", aws: "Aws", clock: "Clock") -> None:
     _claim(messages, clock)
-    messages.apply("Crqid1", PHONE, Delivery(DeliveryStatus.FAILED, "2", "FAILED", "Inactive on DLT", None, "digest"))
+    messages.apply(
+        "Crqid1", PHONE, StatusUpdate(DeliveryStatus.FAILED, "2", "FAILED", "Inactive on DLT", None, "digest")
+    )
     assert aws.message("Crqid1")["failure_reason"] == "Inactive on DLT"
 
 
@@ -94,7 +96,9 @@ def test_a_report_without_a_reason_takes_that_of_an_earlier_report_away(
     messages: "Messages", aws: "Aws", clock: "Clock"
 ) -> None:
     _claim(messages, clock)
-    messages.apply("Crqid1", PHONE, Delivery(DeliveryStatus.FAILED, "2", "FAILED", "Inactive on DLT", None, "digest"))
+    messages.apply(
+        "Crqid1", PHONE, StatusUpdate(DeliveryStatus.FAILED, "2", "FAILED", "Inactive on DLT", None, "digest")
+    )
     messages.apply("Crqid1", PHONE, DELIVERED)
     assert "failure_reason" not in aws.message("Crqid1")
 
@@ -157,8 +161,8 @@ def test_a_claimed_message_is_not_claimed_by_another(messages: "Messages", clock
 
 
 def test_each_draft_of_a_batch_has_the_claim_of_its_own_key(messages: "Messages", clock: "Clock") -> None:
-    _claim(messages, clock, Draft("Crqid2", {"phone": PHONE}))
-    claims = messages.claim([Draft(f"Crqid{n}", {"phone": PHONE}) for n in (1, 2, 3)], clock(), LEASE)
+    _claim(messages, clock, ClaimRequest("Crqid2", {"phone": PHONE}))
+    claims = messages.claim([ClaimRequest(f"Crqid{n}", {"phone": PHONE}) for n in (1, 2, 3)], clock(), LEASE)
     assert [(type(claim), getattr(claim, "crqid", None)) for claim in claims] == [
         *((Claimed, "Crqid1"), (Found, "Crqid2"), (Claimed, "Crqid3"))
     ]
@@ -172,7 +176,7 @@ def test_a_claim_that_dynamodb_refuses_names_its_error(
 
 
 def test_an_invalid_draft_is_put_on_record_with_its_reason(messages: "Messages", aws: "Aws", clock: "Clock") -> None:
-    _claim(messages, clock, Draft("Crqid1", {"phone": "12345"}, "properties.phone: too short"))
+    _claim(messages, clock, ClaimRequest("Crqid1", {"phone": "12345"}, "properties.phone: too short"))
     message = aws.message("Crqid1")
     assert (message["send_state"], message["error"]) == ("invalid", "properties.phone: too short")
     assert message["settled_at"] == "2026-01-02T03:04:05.000Z"
@@ -201,7 +205,7 @@ def test_giving_up_spares_a_message_that_was_claimed_anew(messages: "Messages", 
     assert isinstance(found, Found)
     messages.settle([Settlement(stale, SendState.RETRYABLE)], clock())
     _claim(messages, clock)
-    messages.give_up(found, clock())
+    messages.mark_unknown(found, clock())
     assert aws.message("Crqid1")["send_state"] == "sending"
 
 
@@ -249,7 +253,7 @@ def test_a_write_that_meets_a_transaction_on_its_item_is_tried_again(
     messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=pauses.append)
     for _ in range(conflicts):
         dynamodb.refuses("update_item", "TransactionConflictException")
-    (claim,) = messages.claim([Draft("m1", {"phone": "919800000001"})], clock(), timedelta(seconds=40))
+    (claim,) = messages.claim([ClaimRequest("m1", {"phone": "919800000001"})], clock(), timedelta(seconds=40))
     assert isinstance(claim, Claimed)
     assert aws.message("m1")["attempts"] == 1
     assert len(pauses) == conflicts
@@ -261,7 +265,7 @@ def test_a_write_that_meets_transactions_again_and_again_is_given_up(
 ) -> None:
     messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=lambda _: None)
     dynamodb.refuses_everything("TransactionConflictException")
-    (claim,) = messages.claim([Draft("m1", {})], clock(), timedelta(seconds=40))
+    (claim,) = messages.claim([ClaimRequest("m1", {})], clock(), timedelta(seconds=40))
     assert claim == NotClaimed("TransactionConflictException")
 
 
@@ -270,6 +274,6 @@ def test_between_the_rounds_of_a_transaction_there_is_a_pause(dynamodb: "Unrelia
     messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=pauses.append)
     dynamodb.conflicts()
     dynamodb.conflicts()
-    claims = messages.claim([Draft("m1", {}), Draft("m2", {})], clock(), timedelta(seconds=40))
+    claims = messages.claim([ClaimRequest("m1", {}), ClaimRequest("m2", {})], clock(), timedelta(seconds=40))
     assert all(isinstance(claim, Claimed) for claim in claims)
     assert len(pauses) == 2

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from sandbox.segment_simulator.tracking_api import LOST, UNAVAILABLE, Answer
-from segment_msg91.publishing import Publication, Publisher
 from segment_msg91.settings import EventSettings
 from segment_msg91.store.queues import DeadLetters
+from segment_msg91.use_cases.delivery_events import Publication, Publisher
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Clock, FakeSegment
@@ -78,25 +78,25 @@ def sent(segment: "FakeSegment") -> list[str]:
     return [event["messageId"].partition("-")[0] for event in segment.received()]
 
 
-def set_aside(aws: "Aws") -> list[Record]:
+def dead_lettered(aws: "Aws") -> list[Record]:
     return [json.loads(event["Records"][0]["body"]) for event in aws.queued("DeliveryEventsDeadLetterQueue")]
 
 
 def test_the_events_of_all_records_go_out_in_their_order_in_one_batch(publish: Publish, segment: "FakeSegment") -> None:
     publication = publish(record(1), record(2), record(3, delivery_status="delivered"))
-    assert (publication.done, publication.sent) == (3, 4)
+    assert (publication.checkpoint, publication.sent) == (3, 4)
     assert sent(segment) == ["c1", "c2", "c3", "c3"]
     assert len(segment.requests) == 1
 
 
 def test_a_change_that_is_no_event_asks_nothing_of_segment(publish: Publish, segment: "FakeSegment") -> None:
-    assert publish(record(1, send_state="held")).done == 1
+    assert publish(record(1, send_state="held")).checkpoint == 1
     assert segment.requests == []
 
 
 def test_a_record_without_a_user_is_skipped_and_counted(publish: Publish, segment: "FakeSegment") -> None:
     publication = publish(record(1), record(2, user_id=""), record(3))
-    assert (publication.done, publication.sent, publication.skipped) == (3, 2, 1)
+    assert (publication.checkpoint, publication.sent, publication.skipped) == (3, 2, 1)
     assert sent(segment) == ["c1", "c3"]
 
 
@@ -105,7 +105,7 @@ def test_a_batch_that_segment_does_not_take_is_sent_again(
     publish: Publish, segment: "FakeSegment", sleeper: Sleeper, answer: Answer
 ) -> None:
     segment.fail(answer, answer)
-    assert publish(record(1), record(2)).done == 2
+    assert publish(record(1), record(2)).checkpoint == 2
     assert list(segment.events()) == ["c1-sms-sent", "c2-sms-sent"]
     assert sleeper.slept == [1, 2]
 
@@ -113,13 +113,13 @@ def test_a_batch_that_segment_does_not_take_is_sent_again(
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ReadTimeout("silent")], ids=repr)
 def test_a_batch_without_an_answer_is_sent_again(publish: Publish, segment: "FakeSegment", error: Exception) -> None:
     segment.errors.append(error)
-    assert publish(record(1)).done == 1
+    assert publish(record(1)).checkpoint == 1
     assert sent(segment) == ["c1"]
 
 
 def test_segment_is_not_asked_again_before_it_said(publish: Publish, segment: "FakeSegment", sleeper: Sleeper) -> None:
     segment.fail(throttled(7))
-    assert publish(record(1)).done == 1
+    assert publish(record(1)).checkpoint == 1
     assert sleeper.slept == [7]
 
 
@@ -127,11 +127,11 @@ def test_a_pause_longer_than_the_invocation_is_kept_by_the_next(
     publish: Publish, segment: "FakeSegment", sleeper: Sleeper, clock: "Clock"
 ) -> None:
     segment.fail(throttled(60))
-    assert publish(record(1), record(2)).done == 0
-    assert publish(record(1), record(2)).done == 0
+    assert publish(record(1), record(2)).checkpoint == 0
+    assert publish(record(1), record(2)).checkpoint == 0
     assert len(segment.requests) == 1
     clock.advance(seconds=60 - sum(sleeper.slept))
-    assert publish(record(1), record(2)).done == 2
+    assert publish(record(1), record(2)).checkpoint == 2
 
 
 def test_while_segment_wants_a_pause_lambda_does_not_invoke_in_a_tight_loop(
@@ -139,7 +139,7 @@ def test_while_segment_wants_a_pause_lambda_does_not_invoke_in_a_tight_loop(
 ) -> None:
     segment.fail(throttled(600))
     invocations = 0
-    while publish(record(1)).done == 0:
+    while publish(record(1)).checkpoint == 0:
         invocations += 1
     assert invocations <= 600 / 25
     assert all(seconds <= 26 for seconds in sleeper.slept)
@@ -147,21 +147,21 @@ def test_while_segment_wants_a_pause_lambda_does_not_invoke_in_a_tight_loop(
 
 def test_nothing_keeps_events_back_for_days(publish: Publish, segment: "FakeSegment", clock: "Clock") -> None:
     segment.fail(throttled(999_999))
-    assert publish(record(1)).done == 0
+    assert publish(record(1)).checkpoint == 0
     clock.advance(minutes=10)
-    assert publish(record(1)).done == 1
+    assert publish(record(1)).checkpoint == 1
 
 
 def test_what_is_not_taken_in_time_comes_again_from_its_first_record(publish: Publish, segment: "FakeSegment") -> None:
     segment.fail(*[UNAVAILABLE] * 20)
     publication = publish(record(1), record(2))
-    assert (publication.done, publication.sent) == (0, 0)
+    assert (publication.checkpoint, publication.sent) == (0, 0)
     assert publication.problems == ["Segment: HTTP 503"]
     assert 2 <= len(segment.requests) <= 5
 
 
 def test_nothing_is_asked_when_no_time_is_left_for_an_answer(publish: Publish, segment: "FakeSegment") -> None:
-    assert publish(record(1), seconds=5).done == 0
+    assert publish(record(1), seconds=5).checkpoint == 0
     assert segment.requests == []
 
 
@@ -174,7 +174,7 @@ def large_records() -> list[Record]:
 def test_more_than_a_batch_goes_out_in_several(
     publish: Publish, segment: "FakeSegment", large_records: list[Record]
 ) -> None:
-    assert publish(*large_records).done == 20
+    assert publish(*large_records).checkpoint == 20
     assert sent(segment) == [f"c{number}" for number in range(1, 21)]
     assert (len(segment.requests), segment.violations()) == (2, [])
 
@@ -184,14 +184,14 @@ def test_of_several_batches_only_what_was_not_taken_comes_again(
 ) -> None:
     segment.fail(Answer(takes=True), *[UNAVAILABLE] * 20)
     publication = publish(*large_records)
-    assert publication.done == publication.sent == len(sent(segment)) == 16
+    assert publication.checkpoint == publication.sent == len(sent(segment)) == 16
 
 
 def test_an_event_too_large_for_segment_is_set_aside(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
     large = record(2, message_id="x" * 32_000)
     publication = publish(record(1), large, record(3))
-    assert (publication.done, publication.sent, publication.set_aside) == (3, 2, 1)
-    assert (sent(segment), set_aside(aws)) == (["c1", "c3"], [large])
+    assert (publication.checkpoint, publication.sent, publication.dead_lettered) == (3, 2, 1)
+    assert (sent(segment), dead_lettered(aws)) == (["c1", "c3"], [large])
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_a_record_that_cannot_be_read_is_set_aside_as_it_came(
     publish: Publish, segment: "FakeSegment", aws: "Aws", poison: Record
 ) -> None:
     publication = publish(record(1), poison, record(3))
-    assert (publication.done, publication.set_aside) == (3, 1)
-    assert (sent(segment), set_aside(aws)) == (["c1", "c3"], [poison])
+    assert (publication.checkpoint, publication.dead_lettered) == (3, 1)
+    assert (sent(segment), dead_lettered(aws)) == (["c1", "c3"], [poison])
 
 
 def test_an_event_that_segment_refuses_is_found_and_set_aside(
@@ -212,22 +212,22 @@ def test_an_event_that_segment_refuses_is_found_and_set_aside(
 ) -> None:
     refused = record(3, settled_at="0001-01-01T00:00:00.000Z", crqid="c" * 120)
     publication = publish(record(1), record(2), refused, record(4), record(5))
-    assert (publication.done, publication.sent, publication.set_aside) == (5, 4, 1)
-    assert (sent(segment), set_aside(aws)) == (["c1", "c2", "c4", "c5"], [refused])
+    assert (publication.checkpoint, publication.sent, publication.dead_lettered) == (5, 4, 1)
+    assert (sent(segment), dead_lettered(aws)) == (["c1", "c2", "c4", "c5"], [refused])
 
 
 def test_a_batch_that_is_refused_once_is_sent_singly_and_nothing_is_set_aside(
     publish: Publish, segment: "FakeSegment", aws: "Aws"
 ) -> None:
     segment.fail(BAD_REQUEST)
-    assert publish(record(1), record(2)).done == 2
-    assert (sent(segment), set_aside(aws)) == (["c1", "c2"], [])
+    assert publish(record(1), record(2)).checkpoint == 2
+    assert (sent(segment), dead_lettered(aws)) == (["c1", "c2"], [])
 
 
 def test_what_comes_again_is_not_set_aside_yet(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
     segment.fail(*[UNAVAILABLE] * 20)
     publication = publish(record(1), POISON)
-    assert (publication.done, publication.set_aside, set_aside(aws)) == (0, 0, [])
+    assert (publication.checkpoint, publication.dead_lettered, dead_lettered(aws)) == (0, 0, [])
 
 
 def test_a_record_that_cannot_be_set_aside_comes_again_with_all_after_it(
@@ -235,7 +235,7 @@ def test_a_record_that_cannot_be_set_aside_comes_again_with_all_after_it(
 ) -> None:
     aws.delete_queue("DeliveryEventsDeadLetterQueue")
     publication = publish(record(1), POISON, record(3))
-    assert (publication.done, publication.set_aside) == (1, 0)
+    assert (publication.checkpoint, publication.dead_lettered) == (1, 0)
     assert sent(segment) == ["c1", "c3"]
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 if TYPE_CHECKING:
-    from segment_msg91.reporting import Reporter
+    from segment_msg91.use_cases.delivery_reports import Reporter
     from tests.conftest import Aws, Item
 
 PHONE: Final = "919800000061"

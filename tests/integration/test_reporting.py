@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from segment_msg91.reporting import NotDurableError
 from segment_msg91.store.aws import StoreUnavailableError
-from segment_msg91.store.messages import Draft
+from segment_msg91.store.messages import ClaimRequest
+from segment_msg91.use_cases.delivery_reports import NotDurableError
 
 if TYPE_CHECKING:
-    from segment_msg91.reporting import Receipt, Reporter
-    from segment_msg91.sending import Result
     from segment_msg91.store.messages import Messages
+    from segment_msg91.use_cases.delivery_reports import Receipt, Reporter
+    from segment_msg91.use_cases.segment_ingest import Result
     from tests.conftest import Aws, Clock, FakeMsg91, Item, Track, UnreliableDynamoDb
     from tests.integration.conftest import Send
 
@@ -157,7 +157,7 @@ def test_a_report_that_came_before_its_message_is_joined_to_it_when_it_is_repeat
 ) -> None:
     body = REPORT | {"CRQID": "Crqid1"}
     _receive(reporter, body)
-    messages.claim([Draft("Crqid1", {"phone": PHONE})], clock(), timedelta(seconds=40))
+    messages.claim([ClaimRequest("Crqid1", {"phone": PHONE})], clock(), timedelta(seconds=40))
     _receive(reporter, body)
     assert (_rows(aws), aws.messages()[0]["delivery_status"]) == ([("Crqid1", None)], "delivered")
 

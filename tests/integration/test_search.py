@@ -10,7 +10,7 @@ import pytest
 from segment_msg91.store import search as search_module
 from segment_msg91.store.aws import StoreUnavailableError, to_item
 from segment_msg91.store.search import DAYS, PAGE, Index, Position, Search, UnknownPositionError
-from segment_msg91.store.searchable import SHARDS, searchable
+from segment_msg91.store.search_keys import SHARDS, search_keys
 from segment_msg91.times import instant
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def search(dynamodb: "UnreliableDynamoDb") -> Search:
 
 @pytest.fixture
 def put(aws: "Aws", clock: "Clock") -> Put:
-    """Put searchable messages into the table; return their keys."""
+    """Put search_keys messages into the table; return their keys."""
 
     def write(count: int, at: datetime | None = None, **attributes: Any) -> list[str]:  # noqa: ANN401 - of any type
         moment = at or clock()
         prefix = attributes.pop("prefix", f"M{moment:%d%H%M%S}x")
         keys = [f"{prefix}{number}" for number in range(count)]
         for key in keys:
-            found_by = searchable(key, attributes.get("message_id"), attributes.get("user_id"), moment)
+            found_by = search_keys(key, attributes.get("message_id"), attributes.get("user_id"), moment)
             item = {"crqid": key, "created_at": instant(moment), **attributes, **found_by}
             aws.dynamodb.put_item(TableName="MessagesTable", Item=to_item(item))
         return keys
@@ -157,7 +157,7 @@ def test_a_position_before_the_oldest_day_has_nothing_behind_it(
 
 def test_a_days_messages_are_spread() -> None:
     at = datetime(2026, 1, 2, 23, 59, tzinfo=UTC)
-    days = {str(searchable(f"Crqid{number}", None, None, at)["searchable_day"]) for number in range(200)}
+    days = {str(search_keys(f"Crqid{number}", None, None, at)["searchable_day"]) for number in range(200)}
     assert days == {f"2026-01-02#{shard}" for shard in range(SHARDS)}
 
 
@@ -176,18 +176,18 @@ def test_only_messages_of_the_time_when_the_console_is_on_are_searchable(
     event = track("919800000001") | {"userId": "user-1"}
     send(event)
     assert not [name for name in aws.messages()[0] if name.startswith("searchable")]
-    send(track("919800000002", "message-2") | {"userId": "user-1"}, is_searchable=True)
+    send(track("919800000002", "message-2") | {"userId": "user-1"}, console_enabled=True)
     (message,) = [one for one in aws.messages() if "searchable_day" in one]
     assert (message["searchable_message_id"], message["searchable_user_id"]) == ("message-2", "user-1")
 
 
 def test_an_event_without_ids_is_searchable_by_day_alone(send: "Send", aws: "Aws", track: "Track") -> None:
-    send(track("919800000001", message_id=None), is_searchable=True)
+    send(track("919800000001", message_id=None), console_enabled=True)
     assert [name for name in aws.messages()[0] if name.startswith("searchable")] == ["searchable_day"]
 
 
 def test_an_invalid_event_is_searchable(send: "Send", search: Search, clock: "Clock", track: "Track") -> None:
-    send(track("12"), is_searchable=True)
+    send(track("12"), console_enabled=True)
     assert [one["send_state"] for one in search.recent(Position(clock()), LONG_AGO).messages] == ["invalid"]
     assert [one["send_state"] for one in search.find(Index.MESSAGE_ID, "message-1").messages] == ["invalid"]
 
@@ -197,10 +197,10 @@ def test_a_message_stays_in_the_day_in_which_it_came_however_often_it_is_claimed
 ) -> None:
     event = track("919800000001")
     msg91.refuses("301")
-    send(event, is_searchable=True)
+    send(event, console_enabled=True)
     before = aws.messages()[0]["searchable_day"]
     clock.advance(days=1)
-    send(event, is_searchable=True)
+    send(event, console_enabled=True)
     (message,) = aws.messages()
     assert (message["send_state"], message["attempts"]) == ("accepted", 2)
     assert message["searchable_day"] == before

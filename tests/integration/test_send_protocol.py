@@ -18,15 +18,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from segment_msg91.sending import Result, Sender, summary
+from segment_msg91.msg91.codes import DeliveryStatus
 from segment_msg91.settings import IngestSettings
-from segment_msg91.statuses import DeliveryStatus
-from segment_msg91.store.messages import Delivery, Messages
+from segment_msg91.store.messages import Messages, StatusUpdate
+from segment_msg91.use_cases.segment_ingest import Result, Sender, summary
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from segment_msg91.msg91 import Msg91
+    from segment_msg91.msg91.client import Msg91
     from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
 
 type Told = tuple[str, int]  # the status and the HTTP status of an event
@@ -46,8 +46,8 @@ PAUSES: Final = {
     "a month": timedelta(days=31),
 }
 REPORTS: Final = {
-    "submitted": Delivery(DeliveryStatus.PENDING, None, "Submitted", None, "2026-01-02T03:04:09Z", "digest"),
-    "delivered": Delivery(DeliveryStatus.DELIVERED, "1", "DELIVERED", None, "2026-01-02T03:04:10Z", "digest"),
+    "submitted": StatusUpdate(DeliveryStatus.PENDING, None, "Submitted", None, "2026-01-02T03:04:09Z", "digest"),
+    "delivered": StatusUpdate(DeliveryStatus.DELIVERED, "1", "DELIVERED", None, "2026-01-02T03:04:10Z", "digest"),
 }
 
 
@@ -137,12 +137,12 @@ class Model:
 
     def claim(self, now: "datetime", writes: Iterator[str]) -> int | Told:
         """Return the claim's number, or what is told where nothing may be sent."""
-        trouble, may_send = next(writes), self._may_send(now)
-        if trouble == REFUSES or (trouble == LOSES and may_send):
-            if trouble == LOSES:
+        exception, may_send = next(writes), self._may_send(now)
+        if exception == REFUSES or (exception == LOSES and may_send):
+            if exception == LOSES:
                 self._take(now)
             is_abandoned = next(writes) != REFUSES
-            if trouble == LOSES and is_abandoned:
+            if exception == LOSES and is_abandoned:
                 self.state = "retryable"
             return "retry", 503
         if may_send:
@@ -217,11 +217,11 @@ class SendProtocol(RuleBasedStateMachine):
             world.aws.dynamodb.delete_item(TableName="MessagesTable", Key={"crqid": {"S": message["crqid"]}})
         world.msg91.sent.clear()
 
-    @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, trouble=st.sampled_from(sorted(TROUBLES)))
-    def deliver(self, number: str, outcome: str, trouble: str) -> None:
-        for happens in TROUBLES[trouble]:
+    @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, exception=st.sampled_from(sorted(TROUBLES)))
+    def deliver(self, number: str, outcome: str, exception: str) -> None:
+        for happens in TROUBLES[exception]:
             getattr(self._world.dynamodb, happens)("update_item")
-        self._deliver(number, OUTCOMES[outcome], chain(TROUBLES[trouble], repeat(PASSES)))
+        self._deliver(number, OUTCOMES[outcome], chain(TROUBLES[exception], repeat(PASSES)))
 
     @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, meanwhile=st.sampled_from(MEANWHILE))
     def deliver_while_more_happens(self, number: str, outcome: str, meanwhile: tuple[str, ...]) -> None:

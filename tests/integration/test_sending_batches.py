@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from segment_msg91 import sending
-from segment_msg91.sending import summary
+from segment_msg91.use_cases import segment_ingest as sending
+from segment_msg91.use_cases.segment_ingest import summary
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import pytest
 
-from segment_msg91.sending import Result, summary
+from segment_msg91.use_cases.segment_ingest import Result, summary
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, Track

@@ -197,11 +197,11 @@ def test_a_sender_that_was_overtaken_cannot_write_over_the_new_claims_outcome(
 def test_a_late_sender_settles_what_was_given_up_for_unknown(
     send: "Send", msg91: "FakeMsg91", clock: "Clock", aws: "Aws", track: "Track"
 ) -> None:
-    def give_up() -> None:
+    def mark_unknown() -> None:
         clock.advance(minutes=1)
         send(track(PHONE))
 
-    msg91.meanwhile = give_up
+    msg91.meanwhile = mark_unknown
     send(track(PHONE))
     (message,) = aws.messages()
     assert (message["send_state"], "error" in message) == ("accepted", False)
@@ -245,13 +245,13 @@ PROPERTY: Final = settings(max_examples=20, deadline=None, suppress_health_check
 def deliver_through(
     send: "Send", msg91: "FakeMsg91", dynamodb: "UnreliableDynamoDb", clock: "Clock", track: "Track"
 ) -> DeliverThrough:
-    """Deliver an event once for each trouble, then without one; return the last status, and how often it was sent."""
+    """Deliver an event once for each exception, then without one; return the last status, and how often it was sent."""
 
     def deliver(troubles: list[tuple[str, int]]) -> tuple[str, int]:
         event = track(PHONE, str(uuid.uuid4()))
         msg91.sent.clear()
-        for trouble, seconds in troubles:
-            TROUBLES[trouble](msg91, dynamodb)
+        for exception, seconds in troubles:
+            TROUBLES[exception](msg91, dynamodb)
             with suppress(KilledError):
                 send(event)
             msg91.forgets_answers()

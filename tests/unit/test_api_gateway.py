@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.api_gateway import Request, answer
+from segment_msg91.http import Request, answer
 
 FIVE_MEGABYTES = 5 * 1024 * 1024
 

@@ -2,8 +2,8 @@ import base64
 
 import pytest
 
-from segment_msg91.api_gateway import Request
 from segment_msg91.authentication import UnauthorizedError, authenticate_console
+from segment_msg91.http import Request
 from segment_msg91.settings import Secrets
 
 SECRETS = Secrets(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.api_gateway import Request
 from segment_msg91.authentication import UnauthorizedError, authenticate_msg91
+from segment_msg91.http import Request
 from segment_msg91.settings import Secrets
 
 SECRETS = Secrets("authkey-1", ("shared-1",), ("token-1",), ("report-new", "report-old"))

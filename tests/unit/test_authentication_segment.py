@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.api_gateway import Request
 from segment_msg91.authentication import UnauthorizedError, authenticate_segment
+from segment_msg91.http import Request
 from segment_msg91.settings import Secrets
 
 VECTORS = Path(__file__).parents[1] / "vectors"

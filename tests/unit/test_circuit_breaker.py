@@ -5,18 +5,18 @@ from typing import Final
 
 import pytest
 
-from segment_msg91.circuit_breaker import FAILURE_THRESHOLD, OPEN_FOR, CircuitBreaker, OpenReason, Trouble
+from segment_msg91.circuit_breaker import FAILURE_THRESHOLD, OPEN_FOR, CircuitBreaker, FailureKind, OpenReason
 
 NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)
 SOON: Final = NOW + timedelta(seconds=1)
-REFUSED: Final = OpenReason(Trouble.REFUSED, "301", "insufficient balance")
-TIMED_OUT: Final = OpenReason(Trouble.UNANSWERED, None, "no answer")
-BAD_GATEWAY: Final = OpenReason(Trouble.UNANSWERED, "HTTP 502", "bad gateway")
+REFUSED: Final = OpenReason(FailureKind.REFUSED, "301", "insufficient balance")
+TIMED_OUT: Final = OpenReason(FailureKind.UNANSWERED, None, "no answer")
+BAD_GATEWAY: Final = OpenReason(FailureKind.UNANSWERED, "HTTP 502", "bad gateway")
 
 
 def _opened(reason: OpenReason) -> CircuitBreaker:
     breaker = CircuitBreaker()
-    for _ in range(FAILURE_THRESHOLD[reason.trouble]):
+    for _ in range(FAILURE_THRESHOLD[reason.kind]):
         breaker.record(reason, NOW)
     return breaker
 
@@ -24,7 +24,7 @@ def _opened(reason: OpenReason) -> CircuitBreaker:
 @pytest.mark.parametrize("reason", [REFUSED, TIMED_OUT])
 def test_one_failure_less_than_the_threshold_leaves_it_closed(reason: OpenReason) -> None:
     breaker = CircuitBreaker()
-    for _ in range(FAILURE_THRESHOLD[reason.trouble] - 1):
+    for _ in range(FAILURE_THRESHOLD[reason.kind] - 1):
         breaker.record(reason, NOW)
     assert breaker.open_reason(SOON) is None
     breaker.record(reason, NOW)
@@ -48,7 +48,7 @@ def test_any_other_outcome_in_between_starts_the_count_anew() -> None:
 @pytest.mark.parametrize("reason", [REFUSED, TIMED_OUT])
 def test_when_its_time_is_over_one_call_probes_and_no_other(reason: OpenReason) -> None:
     breaker = _opened(reason)
-    later = NOW + OPEN_FOR[reason.trouble]
+    later = NOW + OPEN_FOR[reason.kind]
     assert breaker.open_reason(later) is None
     assert breaker.admit(later) is None
     assert breaker.admit(later) is reason
@@ -57,7 +57,7 @@ def test_when_its_time_is_over_one_call_probes_and_no_other(reason: OpenReason) 
 @pytest.mark.parametrize("reason", [REFUSED, TIMED_OUT])
 def test_a_probe_that_succeeds_closes_it(reason: OpenReason) -> None:
     breaker = _opened(reason)
-    later = NOW + OPEN_FOR[reason.trouble]
+    later = NOW + OPEN_FOR[reason.kind]
     breaker.admit(later)
     breaker.record(None, later)
     assert breaker.admit(later) is None
@@ -67,7 +67,7 @@ def test_a_probe_that_succeeds_closes_it(reason: OpenReason) -> None:
 @pytest.mark.parametrize("reason", [REFUSED, TIMED_OUT])
 def test_a_probe_that_fails_opens_it_again(reason: OpenReason) -> None:
     breaker = _opened(reason)
-    later = NOW + OPEN_FOR[reason.trouble]
+    later = NOW + OPEN_FOR[reason.kind]
     breaker.admit(later)
     breaker.record(reason, later)
     assert breaker.open_reason(later + timedelta(seconds=1)) is reason
@@ -75,6 +75,6 @@ def test_a_probe_that_fails_opens_it_again(reason: OpenReason) -> None:
 
 def test_a_probe_that_never_ends_lets_another_try_in_time() -> None:
     breaker = _opened(TIMED_OUT)
-    later = NOW + OPEN_FOR[Trouble.UNANSWERED]
+    later = NOW + OPEN_FOR[FailureKind.UNANSWERED]
     breaker.admit(later)
-    assert breaker.admit(later + OPEN_FOR[Trouble.UNANSWERED]) is None
+    assert breaker.admit(later + OPEN_FOR[FailureKind.UNANSWERED]) is None

@@ -7,8 +7,8 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.delivery_events import track_events
-from segment_msg91.statuses import RANK, DeliveryStatus
+from segment_msg91.msg91.codes import RANK, DeliveryStatus
+from segment_msg91.segment.track_events import track_events
 from segment_msg91.times import instant, parse_instant, second
 
 type Image = dict[str, object]

@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.template import PATH
 from segment_msg91 import VERSION
-from segment_msg91.delivery_events import NoUserError, track_events
+from segment_msg91.segment.track_events import NoUserError, track_events
 
 type Message = dict[str, object]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.failures import API, FAILURES, PHRASES, Category, of_refusal, of_report
-from segment_msg91.statuses import API_ERRORS, FAILING, DeliveryStatus, ErrorClass
+from segment_msg91.msg91.codes import API_ERRORS, FAILING, DeliveryStatus, ErrorClass
+from segment_msg91.msg91.failures import API, FAILURES, PHRASES, Category, of_refusal, of_report
 
 FAILED, NDNC = DeliveryStatus.FAILED, DeliveryStatus.NDNC
 REJECTED, BLOCKED = DeliveryStatus.REJECTED, DeliveryStatus.BLOCKED

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.mapping import Sms, groups, request_of, to_sms
+from segment_msg91.mapping import Sms, to_sms
+from segment_msg91.msg91.requests import groups, request_of
 from segment_msg91.settings import Defaults
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

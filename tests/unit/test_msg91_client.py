@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from segment_msg91.mapping import Sms, to_sms
-from segment_msg91.msg91 import Msg91, Outcome
+from segment_msg91.msg91.client import Msg91, Outcome
+from segment_msg91.msg91.codes import SendState
 from segment_msg91.settings import Defaults
-from segment_msg91.statuses import SendState
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AUTHKEY = "authkey-1"
@@ -207,7 +207,7 @@ def _connections_of_two_sends(seconds_between: float) -> int:
         thread.start()
         client = Msg91(f"http://127.0.0.1:{server.server_port}", clock=lambda: now[0])
         for _ in range(2):
-            client.wake()
+            client.drop_idle_connections()
             assert client.send([_sms()], AUTHKEY).state is SendState.ACCEPTED
             now[0] += seconds_between
         client.close()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.msg91 import outcome_of
-from segment_msg91.statuses import SendState
+from segment_msg91.msg91.client import outcome_of
+from segment_msg91.msg91.codes import SendState
 
 ACCEPTED, REJECTED, HELD = SendState.ACCEPTED, SendState.REJECTED, SendState.HELD
 RETRYABLE, UNKNOWN = SendState.RETRYABLE, SendState.UNKNOWN
@@ -237,12 +237,12 @@ def test_a_refusal_that_is_not_msg91_s_api_is_held_with_advice(status: int) -> N
 
 @pytest.mark.parametrize(("code", "may_differ"), [("101", True), ("311", True), ("999", True), ("301", False)])
 def test_an_error_that_one_message_alone_may_have_caused_is_told(code: str, may_differ: bool) -> None:  # noqa: FBT001
-    assert outcome_of(200, _error(code=code)).may_differ_singly is may_differ
+    assert outcome_of(200, _error(code=code)).should_split is may_differ
 
 
 def test_a_plain_success_and_an_unknown_outcome_may_not_be_sent_again_singly() -> None:
-    assert not outcome_of(200, SUCCESS).may_differ_singly
-    assert not outcome_of(200, b"").may_differ_singly
+    assert not outcome_of(200, SUCCESS).should_split
+    assert not outcome_of(200, b"").should_split
 
 
 @given(

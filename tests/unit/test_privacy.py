@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
-from segment_msg91.api_gateway import Request
+from segment_msg91.http import Request
 from segment_msg91.mapping import to_sms
-from segment_msg91.msg91 import outcome_of
-from segment_msg91.reports import read
+from segment_msg91.msg91.client import outcome_of
+from segment_msg91.msg91.reports import read
 from segment_msg91.settings import Defaults, Secrets
 
 PHONE, TEXT, KEY = "919800000001", "Your code is 4711", "credential-1"

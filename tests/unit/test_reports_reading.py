@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from segment_msg91.reports import DeliveryReport, Version, read
-from segment_msg91.statuses import DeliveryStatus
+from segment_msg91.msg91.codes import DeliveryStatus
+from segment_msg91.msg91.reports import DeliveryReport, Version, read
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 V3 = {"requestId": "346130aa11bb22cc33dd4401", "number": "919800000001", "status": "1", "desc": "DELIVERED"}

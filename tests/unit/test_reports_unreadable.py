@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from segment_msg91.reports import read
+from segment_msg91.msg91.reports import read
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 V2 = json.dumps([{"requestId": "346130", "report": [{"number": "919800000001", "status": "1", "desc": "é"}]}])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from segment_msg91.reports import DeliveryReport, read
-from segment_msg91.statuses import DeliveryStatus
+from segment_msg91.msg91.codes import DeliveryStatus
+from segment_msg91.msg91.reports import DeliveryReport, read
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 

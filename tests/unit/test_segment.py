@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from segment_msg91.segment import MalformedBodyError, signed_parts, split
+from segment_msg91.segment.payload import MalformedBodyError, signed_parts, split
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 json_values = st.recursive(

@@ -35,7 +35,7 @@ def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -
         max_event_age=None,
         resend_unknown_after=None,
         max_recipients_per_request=50,
-        is_searchable=False,
+        console_enabled=False,
     )
 
 
@@ -63,7 +63,7 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         max_event_age=timedelta(hours=24),
         resend_unknown_after=timedelta(minutes=30),
         max_recipients_per_request=100,
-        is_searchable=True,
+        console_enabled=True,
     )
 
 

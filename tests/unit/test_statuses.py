@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.statuses import (
+from segment_msg91.msg91.codes import (
     API_ERRORS,
     FINAL,
     RANK,

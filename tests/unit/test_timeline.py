@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import pytest
 
-from segment_msg91.failures import FAILURES, Category
-from segment_msg91.statuses import DeliveryStatus, SendState
-from segment_msg91.timeline import detail, standing_of, summary
+from segment_msg91.message_view import detail, display_status, summary
+from segment_msg91.msg91.codes import DeliveryStatus, SendState
+from segment_msg91.msg91.failures import FAILURES, Category
 
 NOW: Final = datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
 PHONE: Final = "919800000001"
@@ -55,7 +55,7 @@ def steps(message: dict[str, Any]) -> list[tuple[str, str, str | None]]:
     ],
 )
 def test_without_a_report_a_message_stands_where_its_sending_does(state: str, label: str, tone: str) -> None:
-    standing = standing_of(MESSAGE | {"send_state": state}, NOW)
+    standing = display_status(MESSAGE | {"send_state": state}, NOW)
     assert (standing.label, standing.tone) == (label, tone)
 
 
@@ -73,22 +73,22 @@ def test_without_a_report_a_message_stands_where_its_sending_does(state: str, la
 )
 @pytest.mark.parametrize("state", ["accepted", "sending", "unknown"])
 def test_a_report_outweighs_what_was_known_of_the_sending(state: str, status: str, label: str, tone: str) -> None:
-    standing = standing_of(MESSAGE | {"send_state": state, "delivery_status": status}, NOW)
+    standing = display_status(MESSAGE | {"send_state": state, "delivery_status": status}, NOW)
     assert (standing.label, standing.tone) == (label, tone)
 
 
 @pytest.mark.parametrize("attribute", [{"send_state": state} for state in SendState])
 def test_whatever_stands_not_well_says_what_to_do_or_is_about_to_change(attribute: dict[str, str]) -> None:
     failed = {"failure_category": "other"} if attribute["send_state"] == "rejected" else {}
-    standing = standing_of(MESSAGE | attribute | failed, NOW)
+    standing = display_status(MESSAGE | attribute | failed, NOW)
     assert standing.sentence.endswith(".")
     assert standing.advice.endswith(".")
 
 
 def test_a_message_is_being_sent_while_its_lease_runs() -> None:
     sending = MESSAGE | {"send_state": "sending"}
-    assert standing_of(sending | {"lease_until": "2026-01-02T03:05:00.001Z"}, NOW).label == "Being sent"
-    assert standing_of(sending | {"lease_until": "2026-01-02T03:05:00.000Z"}, NOW).label == "Outcome unknown"
+    assert display_status(sending | {"lease_until": "2026-01-02T03:05:00.001Z"}, NOW).label == "Being sent"
+    assert display_status(sending | {"lease_until": "2026-01-02T03:05:00.000Z"}, NOW).label == "Outcome unknown"
 
 
 @pytest.mark.parametrize("category", Category)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.servers import serving, url_of
-from segment_msg91.tracking import (
-    LARGEST_BATCH,
-    LARGEST_EVENT,
-    MOST_EVENTS,
+from segment_msg91.segment.tracking_api import (
+    MAX_BATCH_BYTES,
+    MAX_EVENT_BYTES,
+    MAX_EVENTS,
     Answer,
     Tracking,
     Verdict,
@@ -90,8 +90,8 @@ def test_an_answer_means(response: httpx.Response | Exception, expected: Answer)
 
 
 def test_an_event_over_the_limit_is_refused_before_it_is_sent() -> None:
-    room = LARGEST_EVENT - len(encoded(EVENT | {"properties": {"text": ""}}))
-    assert len(encoded(EVENT | {"properties": {"text": "x" * room}})) == LARGEST_EVENT
+    room = MAX_EVENT_BYTES - len(encoded(EVENT | {"properties": {"text": ""}}))
+    assert len(encoded(EVENT | {"properties": {"text": "x" * room}})) == MAX_EVENT_BYTES
     with pytest.raises(ValueError, match="32001 bytes"):
         encoded(EVENT | {"properties": {"text": "x" * (room + 1)}})
 
@@ -114,24 +114,24 @@ def sent_bodies(contents: list[bytes]) -> list[bytes]:
     return bodies
 
 
-@given(st.lists(st.integers(1, LARGEST_EVENT), max_size=40))
+@given(st.lists(st.integers(1, MAX_EVENT_BYTES), max_size=40))
 def test_batches_keep_the_order_and_the_limits_and_are_no_more_than_need_be(sizes: list[int]) -> None:
     contents = [json.dumps(f"{number}:".ljust(size, "x")).encode() for number, size in enumerate(sizes)]
     bodies = sent_bodies(contents)
     assert [event for body in bodies for event in json.loads(body)["batch"]] == [json.loads(one) for one in contents]
-    assert all(len(body) <= LARGEST_BATCH for body in bodies)
-    assert all(len(one) + len(other) > LARGEST_BATCH for one, other in pairwise(bodies))
+    assert all(len(body) <= MAX_BATCH_BYTES for body in bodies)
+    assert all(len(one) + len(other) > MAX_BATCH_BYTES for one, other in pairwise(bodies))
 
 
 def test_a_batch_may_be_exactly_as_large_as_segment_allows() -> None:
     frame = len(b'{"batch":[,]}')
-    contents = [b'"%s"' % (b"x" * (size - 2)) for size in (LARGEST_BATCH - frame - 10, 10)]
+    contents = [b'"%s"' % (b"x" * (size - 2)) for size in (MAX_BATCH_BYTES - frame - 10, 10)]
     (body,) = sent_bodies(contents)
-    assert len(body) == LARGEST_BATCH
+    assert len(body) == MAX_BATCH_BYTES
 
 
 def test_a_batch_has_no_more_events_than_segment_allows() -> None:
-    assert [len(json.loads(body)["batch"]) for body in sent_bodies([b"{}"] * (MOST_EVENTS + 1))] == [MOST_EVENTS, 1]
+    assert [len(json.loads(body)["batch"]) for body in sent_bodies([b"{}"] * (MAX_EVENTS + 1))] == [MAX_EVENTS, 1]
 
 
 class _Connections(BaseHTTPRequestHandler):

@@ -7,8 +7,8 @@ import hmac
 from collections.abc import Iterable
 from typing import Final
 
-from segment_msg91 import segment
-from segment_msg91.api_gateway import Request
+from segment_msg91.http import Request
+from segment_msg91.segment import payload as segment
 from segment_msg91.settings import Secrets
 
 _SIGNATURE: Final = "x-signature"

@@ -9,10 +9,10 @@ from enum import StrEnum
 from threading import Lock
 from typing import Final
 
-from segment_msg91.failures import Category
+from segment_msg91.msg91.failures import Category
 
 
-class Trouble(StrEnum):
+class FailureKind(StrEnum):
     """Why the circuit opens."""
 
     REFUSED = "refused"  # the balance, the authkey, the IP whitelist
@@ -21,17 +21,17 @@ class Trouble(StrEnum):
 
 # After so many failures in a row for the same reason the circuit opens. A refusal may be one message's own; a call
 # without an answer takes ten seconds of the account's concurrency, and may leave a message in doubt.
-FAILURE_THRESHOLD: Final = {Trouble.REFUSED: 5, Trouble.UNANSWERED: 3}
+FAILURE_THRESHOLD: Final = {FailureKind.REFUSED: 5, FailureKind.UNANSWERED: 3}
 # For so long events are answered without a call. Then one call is let through: it closes the circuit, or opens it
 # again.
-OPEN_FOR: Final = {Trouble.REFUSED: timedelta(seconds=5), Trouble.UNANSWERED: timedelta(seconds=20)}
+OPEN_FOR: Final = {FailureKind.REFUSED: timedelta(seconds=5), FailureKind.UNANSWERED: timedelta(seconds=20)}
 
 
 @dataclass(frozen=True, slots=True)
 class OpenReason:
     """What the last calls met, which the next would meet as well."""
 
-    trouble: Trouble
+    kind: FailureKind
     code: str | None
     reason: str | None = field(repr=False)
     category: Category | None = None
@@ -39,11 +39,11 @@ class OpenReason:
     @property
     def open_for(self) -> timedelta:
         """How long the circuit stays open before MSG91 is called again."""
-        return OPEN_FOR[self.trouble]
+        return OPEN_FOR[self.kind]
 
     def is_like(self, other: "OpenReason") -> bool:
         """Whether both have the same cause; calls without an answer are all alike."""
-        return self.trouble is other.trouble and (self.trouble is Trouble.UNANSWERED or self.code == other.code)
+        return self.kind is other.kind and (self.kind is FailureKind.UNANSWERED or self.code == other.code)
 
 
 class CircuitBreaker:
@@ -83,4 +83,4 @@ class CircuitBreaker:
         return self._last if now - since < self._last.open_for else None
 
     def _is_over_threshold(self) -> bool:
-        return self._last is not None and self._count >= FAILURE_THRESHOLD[self._last.trouble]
+        return self._last is not None and self._count >= FAILURE_THRESHOLD[self._last.kind]

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 PHONE_DIGITS = range(7, 16)
 _PUNCTUATION = ("P", "Z", "C")  # Unicode's categories of punctuation, spaces, and control and direction marks
-_DIALLED_FIRST: Final = re.compile(r"\+?(?:00)*")  # before a country code; none begins with 0
+_INTERNATIONAL_PREFIX: Final = re.compile(r"\+?(?:00)*")  # before a country code; none begins with 0
 
 
 class MalformedJsonError(ValueError):
@@ -75,7 +75,7 @@ def phone_digits(value: object) -> str | None:
     if text is None or (isinstance(value, float) and "." in text):  # `.` would count as punctuation
         return None
     bare = "".join(character for character in text if unicodedata.category(character)[0] not in _PUNCTUATION)
-    digits = _DIALLED_FIRST.sub("", bare, count=1)
+    digits = _INTERNATIONAL_PREFIX.sub("", bare, count=1)
     return digits if digits.isascii() and digits.isdigit() and len(digits) in PHONE_DIGITS else None
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from segment_msg91.api_gateway import Request, answer
 from segment_msg91.authentication import UnauthorizedError
+from segment_msg91.http import Request, answer
+from segment_msg91.redaction import redacted
 from segment_msg91.settings import SecretUnavailableError, log_level
-from segment_msg91.unexpected import described
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -57,7 +57,7 @@ def answers_errors(endpoint: str, advice: str) -> Callable[[Handler], Handler]:
                 count_unauthorized(endpoint)
                 return answer(401, str(error))
             except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the data
-                logger.error("unexpected error", trouble=described(error))
+                logger.error("unexpected error", exception=redacted(error))
                 return answer(503, f"Unexpected error; the function's log names it. {advice}")
 
         return handle_safely

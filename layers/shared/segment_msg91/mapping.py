@@ -1,10 +1,10 @@
-"""Payload mapping: a Segment event becomes an `Sms`, and `Sms` of one kind become an MSG91 request. Pure."""
+"""Payload mapping: a Segment event becomes an `Sms`, or the reason why not. Pure."""
 
 import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,15 +37,12 @@ PARAMETERS: Final = {
 _SWITCHES: Final = frozenset({"unicode", "flash"})
 _WHOLE_NUMBERS: Final = frozenset({"country", "afterminutes"})
 
-SMS_PATH: Final = "/api/v2/sendsms"
-FLOW_PATH: Final = "/api/v5/flow"
-
 # "Can never be valid" only: India wants six letters or digits, other countries more; MSG91 decides (code 203).
 _SENDER_ID: Final = re.compile(r"[A-Za-z0-9]{1,14}")
 _PLACEHOLDER: Final = re.compile(r"##\s*(\w+)\s*##")
-_LONGEST_NAME: Final = 256
-_LONGEST_BAD_PHONE: Final = 32
-_LONGEST_TEXT: Final = 255 * 153  # what the most parts that an SMS can have hold: longer can never be valid
+_MAX_NAME_LENGTH: Final = 256
+_MAX_BAD_PHONE_LENGTH: Final = 32
+_MAX_TEXT_LENGTH: Final = 255 * 153  # what the most parts that an SMS can have hold: longer can never be valid
 
 
 class _InvalidFieldError(ValueError):
@@ -114,8 +111,8 @@ def to_sms(
     if not isinstance(event, dict):
         return Invalid("the event: must be a JSON object", Origin(None, "unknown"))
     origin = _origin(event)
-    if len(origin.message_id or "") > _LONGEST_NAME:
-        return Invalid(f"messageId: longer than {_LONGEST_NAME} characters", replace(origin, message_id=None))
+    if len(origin.message_id or "") > _MAX_NAME_LENGTH:
+        return Invalid(f"messageId: longer than {_MAX_NAME_LENGTH} characters", replace(origin, message_id=None))
     if not origin.event_type:
         return Invalid("type: missing; identify, page, screen or track become SMS", origin)
     if reason := _reason_to_skip(event, origin.event_type, now, max_age):
@@ -126,7 +123,7 @@ def to_sms(
     if reason := _asks_for_no_sms(fields, place):
         return Skipped(reason, origin)
     phone = phone_digits(fields.get("phone"))
-    bad_phone = None if phone else (text_of(fields.get("phone")) or "").strip()[:_LONGEST_BAD_PHONE] or None
+    bad_phone = None if phone else (text_of(fields.get("phone")) or "").strip()[:_MAX_BAD_PHONE_LENGTH] or None
     crqid = _crqid(origin.message_id, phone or bad_phone)
     try:
         return _sms(crqid, origin, phone, fields, defaults)
@@ -134,33 +131,11 @@ def to_sms(
         return Invalid(f"{place}.{problem}", origin, crqid, phone or bad_phone)
 
 
-def groups(messages: Iterable[Sms], most: int) -> list[list[Sms]]:
-    """Divide messages into those that can share one request: same API, sender and parameters, each number once.
-
-    A number once per request, because the request's id and the number are what a report may be matched by.
-    """
-    divided: dict[tuple[object, ...], list[list[Sms]]] = {}
-    for sms in messages:
-        candidates = divided.setdefault(sms.kind, [])
-        for group in candidates:
-            if len(group) < most and all(other.phone != sms.phone for other in group):
-                group.append(sms)
-                break
-        else:
-            candidates.append([sms])
-    return [group for candidates in divided.values() for group in candidates]
-
-
-def request_of(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
-    """Write the MSG91 request, path and JSON body, for messages that `groups` put together."""
-    return _flow_request(group) if group[0].template_id else _sms_request(group)
-
-
 def _origin(event: Mapping[str, Any]) -> Origin:
     event_type = (text_of(event.get("type")) or "").strip().lower()
     return Origin(
         message_id=(text_of(event.get("messageId")) or "").strip() or None,
-        event_type=event_type[:_LONGEST_NAME],
+        event_type=event_type[:_MAX_NAME_LENGTH],
         event_name=_name(event.get(_NAMES.get(event_type, ""))),
         user_id=_name(event.get("userId")),
         anonymous_id=_name(event.get("anonymousId")),
@@ -168,7 +143,7 @@ def _origin(event: Mapping[str, Any]) -> Origin:
 
 
 def _name(value: object) -> str | None:
-    return (text_of(value) or "").strip()[:_LONGEST_NAME] or None
+    return (text_of(value) or "").strip()[:_MAX_NAME_LENGTH] or None
 
 
 def _reason_to_skip(event: Mapping[str, Any], event_type: str, now: datetime, max_age: timedelta | None) -> str | None:
@@ -226,8 +201,8 @@ def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any
     own_template = _optional_text(fields, "templateid", "templateId") or _optional_text(fields, "flowid", "flowId")
     default_template = defaults.template_id if text is not None or variables else None
     template_id = (own_template or default_template or "").strip() or None
-    if len(template_id or "") > _LONGEST_NAME:
-        raise _InvalidFieldError(f"templateId: longer than {_LONGEST_NAME} characters")
+    if len(template_id or "") > _MAX_NAME_LENGTH:
+        raise _InvalidFieldError(f"templateId: longer than {_MAX_NAME_LENGTH} characters")
     if template_id:
         standard = {"firstName": first_name, "message": text}
         named = {name: value for name, value in standard.items() if value is not None} | variables
@@ -307,7 +282,7 @@ def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
     for name, member in value.items():
         text = "" if member is None else str(member).lower() if isinstance(member, bool) else text_of(member)
         if text is None:
-            raise _InvalidFieldError(f"variables.{well_formed(name)[:_LONGEST_NAME]}: must be a text or number")
+            raise _InvalidFieldError(f"variables.{well_formed(name)[:_MAX_NAME_LENGTH]}: must be a text or number")
         if canonical(name) not in ("mobiles", "crqid"):  # the recipient's own fields in a Flow request
             variables[well_formed(name)] = text
     return variables
@@ -342,8 +317,8 @@ def _filled_in(text: str, values: Mapping[str, str]) -> str:
     def filling(match: re.Match[str]) -> str:
         return values.get(canonical(match[1]), match[0])
 
-    if len(text) + sum(len(filling(match)) - len(match[0]) for match in _PLACEHOLDER.finditer(text)) > _LONGEST_TEXT:
-        raise _InvalidFieldError(f"message: longer than {_LONGEST_TEXT} characters, filled in; no SMS can be")
+    if len(text) + sum(len(filling(match)) - len(match[0]) for match in _PLACEHOLDER.finditer(text)) > _MAX_TEXT_LENGTH:
+        raise _InvalidFieldError(f"message: longer than {_MAX_TEXT_LENGTH} characters, filled in; no SMS can be")
     return _PLACEHOLDER.sub(filling, text)
 
 
@@ -355,24 +330,3 @@ def _crqid(message_id: str | None, phone: str | None) -> str:
     if message_id is None:
         return uuid.uuid4().hex
     return hashlib.sha256(json.dumps([message_id, phone]).encode()).hexdigest()[:40]
-
-
-def _sms_request(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
-    first = group[0]
-    body: dict[str, Any] = {"sender": first.sender_id, **dict(first.parameters)}
-    if len(group) == 1:
-        # MSG91 documents CRQID at the top level for one text.
-        return SMS_PATH, body | {"CRQID": first.crqid, "sms": [{"message": first.text, "to": [first.phone]}]}
-    return SMS_PATH, body | {"sms": [{"message": s.text, "to": [s.phone], "CRQID": s.crqid} for s in group]}
-
-
-def _flow_request(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
-    first = group[0]
-    body: dict[str, Any] = {"template_id": first.template_id}
-    if first.sender_id:
-        body["sender"] = first.sender_id
-    # realTimeResponse: errors in the answer itself, not only in reports that may never come.
-    body |= {"realTimeResponse": "1", **dict(first.parameters)}
-    return FLOW_PATH, body | {
-        "recipients": [{**dict(s.variables), "mobiles": s.phone, "CRQID": s.crqid} for s in group]
-    }

@@ -6,7 +6,7 @@ from typing import Final
 # A number as people write it, within other text: 7 to 15 digits, a space, hyphen or bracket between any two. With dots
 # it is an address, which whoever has to whitelist it must read.
 _NUMBER: Final = re.compile(r"(?<![\d.])\+?\d(?:[ ()-]{0,2}\d){6,14}(?!\d)", re.ASCII)
-_LONGEST_WITHOUT_COUNTRY: Final = 9
+_MAX_LENGTH_WITHOUT_COUNTRY: Final = 9
 _HIDDEN: Final = "•"
 # Enough of a number's end to know it by, whatever stands before it: a country code, a 0, nothing.
 _OWN_DIGITS: Final = 7
@@ -16,7 +16,7 @@ def masked(phone: str) -> str:
     """Hide a number but for its last two digits and, of ten and more, its first two. Of what is no number, all."""
     if not (phone.isascii() and phone.isdigit()) or len(phone) < _OWN_DIGITS:
         return _HIDDEN * 3
-    shown = 2 if len(phone) > _LONGEST_WITHOUT_COUNTRY else 0
+    shown = 2 if len(phone) > _MAX_LENGTH_WITHOUT_COUNTRY else 0
     return phone[:shown] + _HIDDEN * (len(phone) - shown - 2) + phone[-2:]
 
 

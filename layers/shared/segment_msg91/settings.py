@@ -45,7 +45,7 @@ class IngestSettings:
     max_event_age: timedelta | None
     resend_unknown_after: timedelta | None
     max_recipients_per_request: int
-    is_searchable: bool
+    console_enabled: bool
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -66,7 +66,7 @@ class IngestSettings:
             max_event_age=timedelta(hours=_whole(environ, "MAX_EVENT_AGE_HOURS", 0)) or None,
             resend_unknown_after=timedelta(minutes=_whole(environ, "RESEND_UNKNOWN_AFTER_MINUTES", 0)) or None,
             max_recipients_per_request=_whole(environ, "MAX_RECIPIENTS_PER_REQUEST", 50, least=1),
-            is_searchable=_switch(environ, "CONSOLE"),
+            console_enabled=_switch(environ, "CONSOLE"),
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.api_gateway import LARGEST_BODY_BYTES
+from segment_msg91.http import MAX_BODY_BYTES
 from tests.handlers.conftest import EVENTS
 from tests.handlers.fuzz import strategies as odd
 from tests.handlers.fuzz.contract import about_answer, about_report
@@ -150,7 +150,7 @@ def test_deep_nesting_is_kept_as_it_came(form: str, body: str, report: "Endpoint
 
 @pytest.mark.parametrize("form", [str, str.encode], ids=["text", "base64"])
 def test_a_body_of_5_mb_is_kept_as_it_came(form: Callable[[str], object], report: "Endpoint", judge: Judge) -> None:
-    text = json.dumps([{"number": "919800000001"}]).ljust(LARGEST_BODY_BYTES)
+    text = json.dumps([{"number": "919800000001"}]).ljust(MAX_BODY_BYTES)
     answer = report(form(text))
     assert (answer.status, judge(answer, text.encode())) == (202, [])
 

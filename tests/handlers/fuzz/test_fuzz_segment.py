@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.api_gateway import LARGEST_BODY_BYTES
+from segment_msg91.http import MAX_BODY_BYTES
 from tests.handlers.fuzz import strategies as odd
 from tests.handlers.fuzz.contract import about_segment
 
@@ -148,5 +148,5 @@ def test_deep_nesting_is_refused(place: str, body: str, ingest: "Endpoint", judg
 def test_a_body_is_read_up_to_5_mb(
     form: Callable[[str], object], excess: int, status: int, ingest: "Endpoint", judge: Judge
 ) -> None:
-    answer = ingest(form(SAMPLES[0].ljust(LARGEST_BODY_BYTES + excess)))
+    answer = ingest(form(SAMPLES[0].ljust(MAX_BODY_BYTES + excess)))
     assert (answer.status, judge(answer)) == (status, [])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from segment_msg91.segment import LARGEST_BATCH
+from segment_msg91.segment.payload import MAX_EVENTS_IN_BATCH
 
 if TYPE_CHECKING:
     from tests.conftest import Aws, FakeMsg91, Track
@@ -55,7 +55,7 @@ def test_placeholders_that_would_make_gigabytes_are_refused(
     assert (answer.status, "properties.message: " in answer.body["message"], msg91.calls) == (400, True, [])
 
 
-@pytest.mark.parametrize(("events", "status"), [(LARGEST_BATCH, 200), (LARGEST_BATCH + 1, 400)])
+@pytest.mark.parametrize(("events", "status"), [(MAX_EVENTS_IN_BATCH, 200), (MAX_EVENTS_IN_BATCH + 1, 400)])
 def test_a_batch_of_more_events_than_an_answer_can_tell_of_is_refused(
     events: int, status: int, ingest: "Endpoint"
 ) -> None:

@@ -14,10 +14,10 @@ from segment_msg91.store.aws import AWS_ERRORS, StoreUnavailableError, error_cod
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-_LARGEST_TEXT: Final = 240_000  # bytes: SQS takes 256 KiB with the attributes
+_MAX_TEXT_BYTES: Final = 240_000  # bytes: SQS takes 256 KiB with the attributes
 _NOT_IN_SQS: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PACKED: Final = "gzip+base64"
-_LONGEST_ATTRIBUTE: Final = 512  # characters
+_MAX_ATTRIBUTE_LENGTH: Final = 512  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Queue(_Sqs):
                 MessageBody=text,
                 MessageAttributes={
                     # A caller's content type must not be what SQS refuses a body for.
-                    name: {"DataType": "String", "StringValue": _NOT_IN_SQS.sub("?", value)[:_LONGEST_ATTRIBUTE]}
+                    name: {"DataType": "String", "StringValue": _NOT_IN_SQS.sub("?", value)[:_MAX_ATTRIBUTE_LENGTH]}
                     for name, value in attributes.items()
                     if value
                 },
@@ -106,6 +106,6 @@ def _packed(body: bytes) -> tuple[str, str]:
         text = body.decode()
     except UnicodeDecodeError:
         text = ""
-    if text and len(body) <= _LARGEST_TEXT and not _NOT_IN_SQS.search(text):
+    if text and len(body) <= _MAX_TEXT_BYTES and not _NOT_IN_SQS.search(text):
         return text, "plain"
     return base64.b64encode(gzip.compress(body, mtime=0)).decode(), _PACKED

@@ -1,6 +1,6 @@
 """The tables for people who look something up: by queries on indexes and reads by key, each with a limit.
 
-No call's cost grows with the tables. Three of the five indexes hold only what `searchable` has put into them.
+No call's cost grows with the tables. Three of the five indexes hold only what `search_keys` has put into them.
 """
 
 import re
@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item, to_item
-from segment_msg91.store.searchable import SHARDS, partition, shard_of
+from segment_msg91.store.search_keys import SHARDS, partition, shard_of
 from segment_msg91.times import instant, parse_instant
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _ROUNDS: Final = 3
 # A request has at most a thousand recipients (MaxRecipientsPerRequest), each with a report or two.
 _REPORTS_PER_QUERY: Final = 500
 _REPORT_QUERIES: Final = 4
-_MOST_REPORTS: Final = 50
+_MAX_REPORTS: Final = 50
 # All that people are shown. `raw` is as large as the others together.
 _REPORT_ATTRIBUTES: Final = (
     *("status", "code", "description", "failure_reason", "failure_category", "reported_at", "received_at"),
@@ -155,8 +155,8 @@ class Search:
         groups = [str(message[name]) for name in ("request_id", "crqid") if name in message]
         read = [self._reports_of_group(group, message) for group in groups]
         reports = sorted((report for part in read for report in part.reports), key=_time_of_report)
-        is_complete = all(part.is_complete for part in read) and len(reports) <= _MOST_REPORTS
-        return MessageReports(reports[:_MOST_REPORTS], is_complete)
+        is_complete = all(part.is_complete for part in read) and len(reports) <= _MAX_REPORTS
+        return MessageReports(reports[:_MAX_REPORTS], is_complete)
 
     def _reports_of_group(self, group: str, message: Attributes) -> MessageReports:
         """Read a group, which is all of a request's reports, for those of one message."""

@@ -3,7 +3,7 @@
 import traceback
 
 
-def described(error: BaseException) -> dict[str, object]:
+def redacted(error: BaseException) -> dict[str, object]:
     """Return an error's class and where it came from, innermost last. Its text stays out: it may quote the data."""
     frames = traceback.extract_tb(error.__traceback__)[-5:]
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

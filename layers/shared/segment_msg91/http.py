@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-LARGEST_BODY_BYTES: Final = 5 * 1024 * 1024
+MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 RETRY_AFTER_SECONDS: Final = 30
 
 
@@ -41,7 +41,7 @@ class Request:
     @property
     def is_too_large(self) -> bool:
         """Over 5 MB: Segment's batches are at most 4 MB."""
-        return len(self.body) > LARGEST_BODY_BYTES
+        return len(self.body) > MAX_BODY_BYTES
 
 
 def answer(status: int, message: str, **content: object) -> dict[str, Any]:

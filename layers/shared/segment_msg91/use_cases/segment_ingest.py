@@ -11,15 +11,16 @@ from itertools import batched
 from typing import Final
 
 from segment_msg91 import mapping
-from segment_msg91.circuit_breaker import CircuitBreaker, OpenReason, Trouble
-from segment_msg91.failures import Category
+from segment_msg91.circuit_breaker import CircuitBreaker, FailureKind, OpenReason
 from segment_msg91.mapping import Invalid, Skipped, Sms
-from segment_msg91.msg91 import CALL_SECONDS, Msg91, Outcome
+from segment_msg91.msg91 import requests
+from segment_msg91.msg91.client import CALL_SECONDS, Msg91, Outcome
+from segment_msg91.msg91.codes import SendState
+from segment_msg91.msg91.failures import Category
 from segment_msg91.settings import IngestSettings
-from segment_msg91.statuses import SendState
 from segment_msg91.store.aws import StoreUnavailableError, Value
-from segment_msg91.store.messages import Claimed, Draft, Found, Messages, NotClaimed, Settlement
-from segment_msg91.store.searchable import searchable
+from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement
+from segment_msg91.store.search_keys import search_keys
 from segment_msg91.times import instant
 
 # A claim is ours for so long. It outlives the function (template.yaml's Timeout), so that whoever finds a lease over
@@ -119,9 +120,9 @@ class Sender:
         self._fresh_authkey = fresh_authkey
         self._breaker = CircuitBreaker()
 
-    def send(self, events: Sequence[object], authkey: str, until: datetime) -> list[Result]:
-        """Send for events, and answer for each in their order. What can't be done before `until` is left to a retry."""
-        self._msg91.wake()
+    def send(self, events: Sequence[object], authkey: str, deadline: datetime) -> list[Result]:
+        """Send for events, and answer for each in their order. What can't be done by `deadline` is left to a retry."""
+        self._msg91.drop_idle_connections()
         now = self._clock()
         settings = self._settings
         mapped = [mapping.to_sms(event, settings.defaults, now, settings.max_event_age) for event in events]
@@ -132,13 +133,13 @@ class Sender:
                 wanted.setdefault(one.crqid, one)
         outcomes: dict[str, Result] = {}
         for chunk in batched(wanted.values(), CHUNK, strict=False):
-            outcomes |= self._send_chunk(chunk, authkey, until)
+            outcomes |= self._send_chunk(chunk, authkey, deadline)
         return _in_order(mapped, outcomes)
 
-    def _send_chunk(self, chunk: Sequence[Sms | Invalid], authkey: str, until: datetime) -> dict[str, Result]:
+    def _send_chunk(self, chunk: Sequence[Sms | Invalid], authkey: str, deadline: datetime) -> dict[str, Result]:
         """Claim, send and settle."""
         now = self._clock()
-        if until - now < timedelta(seconds=_CHUNK_SECONDS):
+        if deadline - now < timedelta(seconds=_CHUNK_SECONDS):
             return {str(one.crqid): _retry(one, "no time left in this delivery") for one in chunk}
         results: dict[str, Result] = {}
         if open_reason := self._breaker.open_reason(now):
@@ -146,7 +147,7 @@ class Sender:
             chunk = [one for one in chunk if isinstance(one, Invalid)]
         contents = Counter(one.content for one in chunk if isinstance(one, Sms))
         drafts = [_draft(one, shared=isinstance(one, Sms) and contents[one.content] > 1) for one in chunk]
-        if self._settings.is_searchable:
+        if self._settings.console_enabled:
             drafts = [_searchable(draft, now) for draft in drafts]
         claims = self._messages.claim(drafts, now, LEASE, self._settings.resend_unknown_after)
         claimed: list[tuple[Sms, Claimed]] = []
@@ -155,7 +156,7 @@ class Sender:
                 claimed.append((one, claim))
             else:
                 results[str(one.crqid)] = self._unclaimed(one, claim, now)
-        sent = self._send_all(claimed, authkey, until)
+        sent = self._send_all(claimed, authkey, deadline)
         self._settle(sent)
         return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
 
@@ -178,7 +179,7 @@ class Sender:
             return replace(before, status=Status.IN_FLIGHT, reason="an earlier delivery is sending it")
         if found.send_state is SendState.SENDING:
             with suppress(StoreUnavailableError):  # else it stays `sending` with its lease over, which means the same
-                self._messages.give_up(found, now)
+                self._messages.mark_unknown(found, now)
         if found.send_state in (SendState.SENDING, SendState.UNKNOWN):
             return self._in_doubt(replace(before, status=Status.UNKNOWN))
         return replace(before, status=Status.RETRY, reason="an earlier delivery has just been at it")
@@ -195,22 +196,22 @@ class Sender:
         return replace(result, reason=reason, retry_with=503)
 
     def _send_all(
-        self, claimed: Sequence[tuple[Sms, Claimed]], authkey: str, until: datetime
+        self, claimed: Sequence[tuple[Sms, Claimed]], authkey: str, deadline: datetime
     ) -> list[tuple[Sms, Claimed, Outcome]]:
         claims = {sms.crqid: claim for sms, claim in claimed}
-        until = min([until, *(claim.lease_until for claim in claims.values())])
-        groups = mapping.groups((sms for sms, _ in claimed), self._settings.max_recipients_per_request)
+        deadline = min([deadline, *(claim.lease_until for claim in claims.values())])
+        groups = requests.groups((sms for sms, _ in claimed), self._settings.max_recipients_per_request)
         if len(groups) <= 1:
-            outcomes = [self._send_group(group, authkey, until) for group in groups]
+            outcomes = [self._send_group(group, authkey, deadline) for group in groups]
         else:
             with ThreadPoolExecutor(_WORKERS) as pool:
-                outcomes = list(pool.map(lambda group: self._send_group(group, authkey, until), groups))
+                outcomes = list(pool.map(lambda group: self._send_group(group, authkey, deadline), groups))
         return [(sms, claims[sms.crqid], outcome) for group in outcomes for sms, outcome in group]
 
-    def _send_group(self, group: Sequence[Sms], authkey: str, until: datetime) -> list[tuple[Sms, Outcome]]:
+    def _send_group(self, group: Sequence[Sms], authkey: str, deadline: datetime) -> list[tuple[Sms, Outcome]]:
         """Send a group in one request; if one of several may be the cause of an error, each by itself."""
         now = self._clock()
-        if until - now < timedelta(seconds=_SEND_SECONDS):
+        if deadline - now < timedelta(seconds=_SEND_SECONDS):
             # The function was frozen, or others took long. Nothing was sent, and the next delivery may.
             return [
                 (sms, Outcome(SendState.RETRYABLE, error="no time left for MSG91 in this delivery")) for sms in group
@@ -218,15 +219,15 @@ class Sender:
         if open_reason := self._breaker.admit(now):
             # Other groups of this chunk have found out since the claim.
             return [(sms, _outcome_of_open_circuit(open_reason)) for sms in group]
-        outcome = self._ask(group, authkey)
-        if len(group) > 1 and outcome.may_differ_singly:
-            return [pair for sms in group for pair in self._send_group([sms], authkey, until)]
+        outcome = self._call_msg91(group, authkey)
+        if len(group) > 1 and outcome.should_split:
+            return [pair for sms in group for pair in self._send_group([sms], authkey, deadline)]
         return [(sms, outcome) for sms in group]
 
-    def _ask(self, group: Sequence[Sms], authkey: str) -> Outcome:
+    def _call_msg91(self, group: Sequence[Sms], authkey: str) -> Outcome:
         """Ask MSG91; where it refuses the authkey, again with the secret's present one, if that is another."""
         outcome = self._msg91.send(group, authkey)
-        if outcome.refuses_key:
+        if outcome.is_auth_error:
             fresh = self._fresh_authkey()
             if fresh and fresh != authkey:
                 outcome = self._msg91.send(group, fresh)
@@ -234,10 +235,15 @@ class Sender:
         return outcome
 
     def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
-        """Write the outcomes. One that can't be written stays `sending`, until its report or the lease's end."""
+        """Write the outcomes. One that can't be written stays `sending`, deadline its report or the lease's end."""
         pending = [
             Settlement(
-                claim, outcome.state, outcome.request_id, outcome.error_code, outcome.error, outcome.failure_category
+                claim=claim,
+                state=outcome.state,
+                request_id=outcome.request_id,
+                error_code=outcome.error_code,
+                error=outcome.error,
+                failure_category=outcome.failure_category,
             )
             for _, claim, outcome in sent
         ]
@@ -294,7 +300,7 @@ def _in_order(mapped: Sequence[Sms | Invalid | Skipped], outcomes: dict[str, Res
     return results
 
 
-def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
+def _draft(one: Sms | Invalid, *, shared: bool) -> ClaimRequest:
     """Describe a message. `shared`: others go out with the same text, and MSG91 may report them by its CRQID."""
     origin = one.origin
     attributes: dict[str, Value | None] = {
@@ -306,7 +312,7 @@ def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
         "phone": one.phone,
     }
     if isinstance(one, Invalid):
-        return Draft(str(one.crqid), attributes, one.reason)
+        return ClaimRequest(str(one.crqid), attributes, one.reason)
     described = {
         "sender_id": one.sender_id,
         "template_id": one.template_id,
@@ -314,32 +320,32 @@ def _draft(one: Sms | Invalid, *, shared: bool) -> Draft:
         "parts": one.parts,
         "crqid_shared": shared or None,
     }
-    return Draft(one.crqid, attributes | described)
+    return ClaimRequest(one.crqid, attributes | described)
 
 
-def _searchable(draft: Draft, now: datetime) -> Draft:
+def _searchable(draft: ClaimRequest, now: datetime) -> ClaimRequest:
     """Let the console find a message by more than its number and its request id."""
     message_id, user_id = draft.attributes["message_id"], draft.attributes["user_id"]
-    return replace(draft, once=searchable(draft.crqid, message_id, user_id, now))
+    return replace(draft, write_once=search_keys(draft.crqid, message_id, user_id, now))
 
 
 def _open_reason(outcome: Outcome) -> OpenReason | None:
     """Tell what an outcome means for the next message; None if it concerns its own only."""
     if not outcome.concerns_every_message:
         return None
-    trouble = Trouble.UNANSWERED if outcome.is_unanswered else Trouble.REFUSED
-    return OpenReason(trouble, outcome.error_code, outcome.reason, outcome.failure_category)
+    kind = FailureKind.UNANSWERED if outcome.is_unanswered else FailureKind.REFUSED
+    return OpenReason(kind, outcome.error_code, outcome.reason, outcome.failure_category)
 
 
 def _outcome_of_open_circuit(reason: OpenReason) -> Outcome:
-    if reason.trouble is Trouble.REFUSED:
+    if reason.kind is FailureKind.REFUSED:
         return Outcome(SendState.HELD, error_code=reason.code, error=reason.reason)
     return Outcome(SendState.RETRYABLE, error=_advice(reason))
 
 
 def _not_called(one: Sms, reason: OpenReason) -> Result:
     """Answer for an event while MSG91 is not called: nothing is claimed, and Segment delivers it again."""
-    if reason.trouble is Trouble.UNANSWERED:
+    if reason.kind is FailureKind.UNANSWERED:
         return _retry(one, _advice(reason))
     return Result(
         Status.HELD,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from segment_msg91 import VERSION
 from segment_msg91.mapping import INTEGRATION_NAME
-from segment_msg91.statuses import DeliveryStatus, SendState
+from segment_msg91.msg91.codes import DeliveryStatus, SendState
 from segment_msg91.times import instant, parse_instant
 
 type Message = Mapping[str, object]
@@ -46,11 +46,11 @@ def track_events(before: Message, after: Message, written_at: datetime) -> list[
     Segment drops it when it comes again. `written_at`, when the item became `after`, stands in for dates that a report
     lacks. Raises NoUserError.
     """
-    happened = [name for name in _happened(after) if name not in _happened(before)]
+    happened = [name for name in _event_names(after) if name not in _event_names(before)]
     return [_event(name, after, written_at) for name in happened]
 
 
-def _happened(message: Message) -> list[EventName]:
+def _event_names(message: Message) -> list[EventName]:
     names: list[EventName] = []
     # A report proves that MSG91 accepted the message, whatever became of the answer to its send.
     if _is_accepted(message) or "delivery_status" in message:

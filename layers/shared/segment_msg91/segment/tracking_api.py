@@ -15,9 +15,9 @@ CONNECT_TIMEOUT_SECONDS: Final = 3.0
 CALL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 
 # Segment's limits: 32 KB an event, 500 KB and 2500 events a batch. Where KB could be 1024 bytes, they are 1000 here.
-LARGEST_EVENT: Final = 32_000
-LARGEST_BATCH: Final = 500_000
-MOST_EVENTS: Final = 2500
+MAX_EVENT_BYTES: Final = 32_000
+MAX_BATCH_BYTES: Final = 500_000
+MAX_EVENTS: Final = 2500
 _HEAD, _COMMA, _TAIL = b'{"batch":[', b",", b"]}"
 _FRAME: Final = len(_HEAD + _TAIL) - len(_COMMA)  # the first event has none before it
 
@@ -75,8 +75,8 @@ class Tracking:
 def encoded(event: Mapping[str, Any]) -> bytes:
     """Write an event as JSON. Raises ValueError for what JSON, or Segment, can't hold."""
     content = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    if len(content) > LARGEST_EVENT:
-        raise ValueError(f"an event of {len(content)} bytes; Segment takes {LARGEST_EVENT}")
+    if len(content) > MAX_EVENT_BYTES:
+        raise ValueError(f"an event of {len(content)} bytes; Segment takes {MAX_EVENT_BYTES}")
     return content
 
 
@@ -86,7 +86,7 @@ def batches[Event](events: Iterable[Event], content_of: Callable[[Event], bytes]
     size = _FRAME
     for event in events:
         length = len(_COMMA) + len(content_of(event))
-        if batch and (size + length > LARGEST_BATCH or len(batch) == MOST_EVENTS):
+        if batch and (size + length > MAX_BATCH_BYTES or len(batch) == MAX_EVENTS):
             yield batch
             batch, size = [], _FRAME
         batch.append(event)

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from segment_msg91.delivery_events import NoUserError, track_events
+from segment_msg91.segment.track_events import NoUserError, track_events
+from segment_msg91.segment.tracking_api import CALL_SECONDS, Tracking, Verdict, batches, encoded
 from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.queues import DeadLetters
 from segment_msg91.store.stream import Change
-from segment_msg91.tracking import CALL_SECONDS, Tracking, Verdict, batches, encoded
 
 # Seconds before Segment is asked again when it did not say; the double each further time.
-_FIRST_PAUSE: Final = 1
+_INITIAL_BACKOFF: Final = 1
 # Seconds. Nothing that Segment answers may keep events back for longer.
-_LONGEST_PAUSE: Final = 600
+_MAX_BACKOFF: Final = 600
 # Seconds that remain of an invocation when it gives records back before Segment may be asked again.
 _SECONDS_TO_GIVE_BACK: Final = 3
 # Before Segment is asked, time must be left for its answer, and for what is to be set aside then.
-_SECONDS_NEEDED: Final = CALL_SECONDS + 3
+_MIN_SECONDS_TO_SEND: Final = CALL_SECONDS + 3
 
 type Record = Mapping[str, Any]
 
@@ -38,12 +38,12 @@ class _Outgoing:
 
 @dataclass(slots=True)
 class Publication:
-    """What became of the records of an invocation. From the position `done` on they must come again."""
+    """What became of the records of an invocation. From the position `checkpoint` on they must come again."""
 
-    done: int
+    checkpoint: int
     sent: int = 0
     skipped: int = 0
-    set_aside: int = 0
+    dead_lettered: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -63,39 +63,39 @@ class Publisher:
         self._sleep = sleep
         self._not_before: datetime | None = None
 
-    def publish(self, records: Sequence[Record], write_key: str, until: datetime) -> Publication:
-        """Send the events of stream records, in their order, and keep trying until `until`.
+    def publish(self, records: Sequence[Record], write_key: str, deadline: datetime) -> Publication:
+        """Send the events of stream records, in their order, and keep trying deadline `deadline`.
 
         Records that no retry will help are set aside, so that they keep none of the others waiting. Where Segment, or
         the queue for those, does not answer, the rest is left to a further invocation: it sends some events again,
         which Segment drops.
         """
-        publication = Publication(done=len(records))
-        outgoing, hopeless = _read(records, publication)
+        publication = Publication(checkpoint=len(records))
+        outgoing, undeliverable = _read(records, publication)
         for batch in batches(outgoing, lambda event: event.content):
             try:
-                refused = self._send(batch, write_key, until)
+                refused = self._send(batch, write_key, deadline)
             except UnavailableError as error:
-                publication.done = batch[0].position
+                publication.checkpoint = batch[0].position
                 publication.problems.append(str(error))
                 break
             publication.sent += len(batch) - len(refused)
-            hopeless |= refused
-        self._set_aside(records, hopeless, publication)
+            undeliverable |= refused
+        self._dead_letter(records, undeliverable, publication)
         return publication
 
-    def _send(self, batch: Sequence[_Outgoing], write_key: str, until: datetime) -> dict[int, str]:
+    def _send(self, batch: Sequence[_Outgoing], write_key: str, deadline: datetime) -> dict[int, str]:
         """Send a batch; return the positions of what Segment refuses, each with the reason. Raises UnavailableError."""
-        pause = _FIRST_PAUSE
+        pause = _INITIAL_BACKOFF
         reason = "Segment asked for a pause"
         while True:
-            self._wait(until, reason)
+            self._wait(deadline, reason)
             answer = self._tracking.send([event.content for event in batch], write_key)
             if answer.verdict is not Verdict.UNAVAILABLE:
                 break
             reason = f"Segment: {answer.reason}"
             seconds = pause if answer.retry_after is None else answer.retry_after
-            self._not_before = self._clock() + timedelta(seconds=min(seconds, _LONGEST_PAUSE))
+            self._not_before = self._clock() + timedelta(seconds=min(seconds, _MAX_BACKOFF))
             pause *= 2
         if answer.verdict is Verdict.TAKEN:
             return {}
@@ -103,15 +103,15 @@ class Publisher:
             return {batch[0].position: f"Segment: {answer.reason}"}
         # One of them may be the cause.
         middle = len(batch) // 2
-        return self._send(batch[:middle], write_key, until) | self._send(batch[middle:], write_key, until)
+        return self._send(batch[:middle], write_key, deadline) | self._send(batch[middle:], write_key, deadline)
 
-    def _wait(self, until: datetime, reason: str) -> None:
-        """Wait until Segment may be asked. Raises UnavailableError when a call would then not end before `until`."""
+    def _wait(self, deadline: datetime, reason: str) -> None:
+        """Wait until Segment may be called. Raises UnavailableError if that call would not end before `deadline`."""
         now = self._clock()
         start = max(now, self._not_before or now)
-        if start + timedelta(seconds=_SECONDS_NEEDED) > until:
+        if start + timedelta(seconds=_MIN_SECONDS_TO_SEND) > deadline:
             # Lambda invokes again at once, so the pause is kept here: a long Retry-After would spin the stream.
-            self._sleep_until(min(start, until - timedelta(seconds=_SECONDS_TO_GIVE_BACK)))
+            self._sleep_until(min(start, deadline - timedelta(seconds=_SECONDS_TO_GIVE_BACK)))
             raise UnavailableError(reason)
         self._sleep_until(start)
 
@@ -119,25 +119,27 @@ class Publisher:
         if (seconds := (moment - self._clock()).total_seconds()) > 0:
             self._sleep(seconds)
 
-    def _set_aside(self, records: Sequence[Record], hopeless: Mapping[int, str], publication: Publication) -> None:
-        """Put what is hopeless among the done records into the queue; the others come again anyway."""
-        for position, reason in sorted(hopeless.items()):
-            if position >= publication.done:
+    def _dead_letter(
+        self, records: Sequence[Record], undeliverable: Mapping[int, str], publication: Publication
+    ) -> None:
+        """Put what is undeliverable among the checkpoint records into the queue; the others come again anyway."""
+        for position, reason in sorted(undeliverable.items()):
+            if position >= publication.checkpoint:
                 break
             try:
                 self._dead_letters.put(records[position], reason)
             except StoreUnavailableError as error:
-                publication.done = position
+                publication.checkpoint = position
                 publication.problems.append(f"SQS: {error}")
                 break
-            publication.set_aside += 1
+            publication.dead_lettered += 1
             publication.problems.append(reason)
 
 
 def _read(records: Sequence[Record], publication: Publication) -> tuple[list[_Outgoing], dict[int, str]]:
     """Return the events of records; and the positions of those that can't be read, each with the reason."""
     outgoing: list[_Outgoing] = []
-    hopeless: dict[int, str] = {}
+    undeliverable: dict[int, str] = {}
     for position, record in enumerate(records):
         try:
             change = Change.of(record)
@@ -146,5 +148,5 @@ def _read(records: Sequence[Record], publication: Publication) -> tuple[list[_Ou
         except NoUserError:
             publication.skipped += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, the next time it would be the same
-            hopeless[position] = f"unexpected {type(error).__name__}"
-    return outgoing, hopeless
+            undeliverable[position] = f"unexpected {type(error).__name__}"
+    return outgoing, undeliverable

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from segment_msg91.fields import phone_digits, well_formed
+from segment_msg91.message_view import View, detail, summary
 from segment_msg91.store.search import Index, Position, Search, UnknownPositionError
-from segment_msg91.timeline import View, detail, summary
 
 AFTER: Final = "after"
 SEARCHES: Final = {
@@ -15,7 +15,7 @@ SEARCHES: Final = {
     "user_id": Index.USER_ID,
     "request_id": Index.REQUEST_ID,
 }
-_LONGEST: Final = 256  # characters, as of what is stored
+_MAX_LENGTH: Final = 256  # characters, as of what is stored
 
 
 class InvalidQueryError(ValueError):
@@ -77,8 +77,8 @@ class Console:
 
 def _searched(name: str, value: str) -> str:
     """Return a value as it is stored. Raises InvalidQueryError."""
-    if len(value) > _LONGEST:
-        raise InvalidQueryError(f"{name}: longer than {_LONGEST} characters; paste the value alone")
+    if len(value) > _MAX_LENGTH:
+        raise InvalidQueryError(f"{name}: longer than {_MAX_LENGTH} characters; paste the value alone")
     if name != "phone":
         return value
     phone = phone_digits(value)

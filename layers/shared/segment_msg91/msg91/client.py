@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import httpx
 
-from segment_msg91 import failures
-from segment_msg91.failures import Category
 from segment_msg91.fields import MalformedJsonError, identifier_of, read_json, text_of
-from segment_msg91.mapping import Sms, request_of
-from segment_msg91.statuses import API_ERRORS, WITHOUT_REPORT, ErrorClass, SendState, error_class
+from segment_msg91.mapping import Sms
+from segment_msg91.msg91 import failures
+from segment_msg91.msg91.codes import API_ERRORS, WITHOUT_REPORT, ErrorClass, SendState, error_class
+from segment_msg91.msg91.failures import Category
+from segment_msg91.msg91.requests import request_of
 
 READ_TIMEOUT_SECONDS: Final = 10.0
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
@@ -27,15 +28,15 @@ _TIMEOUTS: Final = {
     ).as_dict()
 }
 _HEADERS: Final = {"accept": "application/json", "user-agent": "segment-msg91"}
-_LONGEST_ERROR: Final = 500
-_LONGEST_CODE: Final = 32
+_MAX_ERROR_LENGTH: Final = 500
+_MAX_CODE_LENGTH: Final = 32
 _BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # longer ones may be numbers of phones
 
-_KEY_REFUSED: Final = frozenset({"106", "201", "204", "207", "401", "HTTP 401"})
-_WRONG_ADDRESS_OR_KEY: Final = frozenset({401, 404, 405})
+_AUTH_ERRORS: Final = frozenset({"106", "201", "204", "207", "401", "HTTP 401"})
+_ADDRESS_OR_KEY_ERRORS: Final = frozenset({401, 404, 405})
 # A gateway passed the request on and got no (readable) answer. MSG91 may have sent the SMS all the same. Of the other
 # 5xx, 500 and 503 are MSG91's own, and at 521 to 523 the gateway did not reach MSG91.
-_GATEWAY_WITHOUT_ANSWER: Final = frozenset({502, 504, 520, 524})
+_GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 524})
 _STATE_OF: Final = {
     ErrorClass.EVENT: SendState.REJECTED,
     ErrorClass.ACCOUNT: SendState.HELD,
@@ -60,9 +61,9 @@ class Outcome:
     is_unanswered: bool = False
 
     @property
-    def refuses_key(self) -> bool:
+    def is_auth_error(self) -> bool:
         """Whether another authkey might have been accepted."""
-        return self.state is SendState.HELD and self.error_code in _KEY_REFUSED
+        return self.state is SendState.HELD and self.error_code in _AUTH_ERRORS
 
     @property
     def concerns_every_message(self) -> bool:
@@ -89,7 +90,7 @@ class Outcome:
         return None
 
     @property
-    def may_differ_singly(self) -> bool:
+    def should_split(self) -> bool:
         """Of a request for several: whether one of its messages alone may be the cause."""
         return self.state is SendState.REJECTED or (self.state is SendState.ACCEPTED and self.error_code is not None)
 
@@ -107,7 +108,7 @@ class Msg91:
         self._transport = transport or self._new_transport()
         self._used_at = clock()
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """Let go of connections that may have died in a freeze. Call it before a delivery, with no request under way.
 
         By the wall clock: whether a frozen machine's monotonic clock goes on, nobody promises.
@@ -178,11 +179,11 @@ def outcome_of(status: int, content: bytes) -> Outcome:
     is_throttled = status == httpx.codes.TOO_MANY_REQUESTS
     if code in API_ERRORS and not is_throttled:
         return Outcome(_STATE_OF[error_class(code, message)], None, code, error)
-    if status in _GATEWAY_WITHOUT_ANSWER:
+    if status in _GATEWAY_ERRORS:
         return Outcome(SendState.UNKNOWN, None, f"HTTP {status}", error, is_unanswered=True)
     if is_throttled or httpx.codes.is_server_error(status):
         return Outcome(SendState.RETRYABLE, None, code or f"HTTP {status}", error, is_throttled)
-    if status in _WRONG_ADDRESS_OR_KEY or not _is_error(answer):
+    if status in _ADDRESS_OR_KEY_ERRORS or not _is_error(answer):
         # Refused before MSG91's API looked at it: by a firewall, or at a wrong address. The customer can repair that.
         advice = "check the authkey, its IP whitelist and the parameter Msg91BaseUrl"
         return Outcome(SendState.HELD, None, code or f"HTTP {status}", f"{error}; {advice}")
@@ -210,7 +211,7 @@ def _message(answer: dict[str, Any] | None) -> str:
     for name in ("message", "msg"):
         text = (text_of((answer or {}).get(name)) or "").strip()
         if text:
-            return text[:_LONGEST_ERROR]
+            return text[:_MAX_ERROR_LENGTH]
     return ""
 
 
@@ -226,4 +227,4 @@ def _code(answer: dict[str, Any] | None, message: str) -> str | None:
     code = identifier_of((answer or {}).get("apiError")) or identifier_of((answer or {}).get("code"))
     if code is None and _BARE_CODE.fullmatch(message):
         code = message
-    return code.zfill(3)[:_LONGEST_CODE] if code else None
+    return code.zfill(3)[:_MAX_CODE_LENGTH] if code else None

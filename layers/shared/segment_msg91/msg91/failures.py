@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from segment_msg91.statuses import FAILING, DeliveryStatus
+from segment_msg91.msg91.codes import FAILING, DeliveryStatus
 
 
 class Category(StrEnum):

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
-from segment_msg91 import reports
-from segment_msg91.reports import DeliveryReport
-from segment_msg91.statuses import DeliveryStatus, SendState
+from segment_msg91.msg91 import reports
+from segment_msg91.msg91.codes import DeliveryStatus, SendState
+from segment_msg91.msg91.reports import DeliveryReport
 from segment_msg91.store.aws import StoreUnavailableError
-from segment_msg91.store.messages import Applied, Delivery, Messages
+from segment_msg91.store.messages import Applied, Messages, StatusUpdate
 from segment_msg91.store.queues import Queue, RawReport
 from segment_msg91.store.reports import ReportItem, Reports
 from segment_msg91.times import instant, parse_instant, parse_reported
@@ -23,7 +23,7 @@ _QUEUEING_TIME: Final = timedelta(seconds=4)
 _MAX_WAIT_SECONDS: Final = 900.0  # Lambda's longest timeout
 _NO_DEADLINE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _IN_KEY_ONLY: Final = frozenset({"digest", "meta", "phone"})
-_LONGEST_CODE_IN_KEY: Final = 32  # characters: DynamoDB's sort keys hold 1024 bytes
+_MAX_CODE_LENGTH_IN_KEY: Final = 32  # characters: DynamoDB's sort keys hold 1024 bytes
 
 type _Stored = tuple[DeliveryReport, Applied | None, bool]  # the message it was applied to, and whether it is new
 
@@ -177,7 +177,7 @@ class Reporter:
 
     def _apply(self, report: DeliveryReport) -> Applied | None:
         """Apply a report to the message with its CRQID and number, else to that with its request id and number."""
-        delivery = Delivery(
+        delivery = StatusUpdate(
             status=report.status,
             code=report.code,
             description=report.description,
@@ -203,7 +203,7 @@ class Reporter:
 def _item(report: DeliveryReport, applied: Applied | None, received_at: datetime) -> ReportItem:
     group = report.request_id or report.crqid or report.meta or (report.reported_at or instant(received_at))[:10]
     attributes = {name: value for name, value in asdict(report).items() if name not in _IN_KEY_ONLY}
-    code = (report.code or "")[:_LONGEST_CODE_IN_KEY]
+    code = (report.code or "")[:_MAX_CODE_LENGTH_IN_KEY]
     return ReportItem(
         report_group=group,
         report_id="#".join((report.reported_at or "", report.phone or "", code, report.digest)),

@@ -11,8 +11,6 @@ from itertools import groupby
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote_plus
 
-from segment_msg91 import failures
-from segment_msg91.failures import Category
 from segment_msg91.fields import (
     MalformedJsonError,
     by_canonical_name,
@@ -23,15 +21,17 @@ from segment_msg91.fields import (
     text_of,
     well_formed,
 )
-from segment_msg91.statuses import CLEVERTAP_CODES, FAILING, DeliveryStatus, report_status
+from segment_msg91.msg91 import failures
+from segment_msg91.msg91.codes import CLEVERTAP_CODES, FAILING, DeliveryStatus, report_status
+from segment_msg91.msg91.failures import Category
 from segment_msg91.times import parse_reported, second
 
 type Version = Literal["v2", "v3", "v4", "new"]
 
-_LARGEST_RAW: Final = 32_000  # characters of one report; MSG91's have a few hundred
-_LONGEST_TEXT: Final = 512
-_LONGEST_IDENTIFIER: Final = 256
-_LONGEST_NUMBER: Final = 32
+_MAX_RAW_LENGTH: Final = 32_000  # characters of one report; MSG91's have a few hundred
+_MAX_TEXT_LENGTH: Final = 512
+_MAX_IDENTIFIER_LENGTH: Final = 256
+_MAX_NUMBER_LENGTH: Final = 32
 _NUMBER: Final = re.compile(r"-?\d{1,12}(\.\d{1,12})?", re.ASCII)
 _NESTED_JSON: Final = 3  # JSON in a form field, in a string, in a string
 _DATA: Final = "data"
@@ -268,7 +268,7 @@ def _report(  # noqa: PLR0913 - what the versions read differently
         request_id=_identifier(fields, "requestid"),
         crqid=_identifier(fields, "crqid"),
         meta=_identifier(fields, "meta"),
-        phone=phone_digits(number) or (number[:_LONGEST_NUMBER] if number else None),
+        phone=phone_digits(number) or (number[:_MAX_NUMBER_LENGTH] if number else None),
         code=code,
         description=description,
         failure_reason=failure_reason,
@@ -292,8 +292,8 @@ def _raw(record: Mapping[str, Any]) -> str:
     except ValueError:
         raise UnreadableError("a report with a number beyond what floating point holds") from None
     raw = well_formed(raw)
-    if len(raw) > _LARGEST_RAW:
-        raise UnreadableError(f"a report of more than {_LARGEST_RAW} characters")
+    if len(raw) > _MAX_RAW_LENGTH:
+        raise UnreadableError(f"a report of more than {_MAX_RAW_LENGTH} characters")
     return raw
 
 
@@ -312,13 +312,13 @@ def _first(fields: Mapping[str, Any], *names: str) -> object:
 
 
 def _text(fields: Mapping[str, Any], *names: str) -> str | None:
-    return (text_of(_first(fields, *names)) or "").strip()[:_LONGEST_TEXT] or None
+    return (text_of(_first(fields, *names)) or "").strip()[:_MAX_TEXT_LENGTH] or None
 
 
 def _identifier(fields: Mapping[str, Any], name: str) -> str | None:
     identifier = identifier_of(fields.get(name))
-    if identifier and len(identifier) > _LONGEST_IDENTIFIER:
-        raise UnreadableError(f"{name} of more than {_LONGEST_IDENTIFIER} characters")
+    if identifier and len(identifier) > _MAX_IDENTIFIER_LENGTH:
+        raise UnreadableError(f"{name} of more than {_MAX_IDENTIFIER_LENGTH} characters")
     return identifier
 
 

@@ -11,7 +11,7 @@ from segment_msg91.store.aws import Value
 SHARDS: Final = 8
 
 
-def searchable(crqid: str, message_id: Value | None, user_id: Value | None, now: datetime) -> dict[str, Value]:
+def search_keys(crqid: str, message_id: Value | None, user_id: Value | None, now: datetime) -> dict[str, Value]:
     """Return the attributes that put a message into the indexes by message id, by user id and by day (UTC)."""
     ids = {"searchable_message_id": message_id, "searchable_user_id": user_id}
     day = now.astimezone(UTC).date()

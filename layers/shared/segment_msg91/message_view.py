@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from segment_msg91.failures import FAILURES, Category
 from segment_msg91.masking import masked, without_numbers, without_own_number
-from segment_msg91.statuses import FINAL, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import FINAL, DeliveryStatus, SendState
+from segment_msg91.msg91.failures import FAILURES, Category
 from segment_msg91.times import instant
 
 type Item = Mapping[str, Any]
@@ -20,7 +20,7 @@ type View = dict[str, Any]
 """What is written as JSON. Absent is None."""
 
 
-class Tone(StrEnum):
+class Severity(StrEnum):
     """How the page shows a state."""
 
     GOOD = "good"
@@ -30,63 +30,70 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DisplayStatus:
     """Where a message stands. `sentence`: what happened, in plain words. `advice`: what to do; empty: nothing."""
 
     label: str
-    tone: Tone
+    tone: Severity
     sentence: str
     advice: str = ""
 
 
-_DELIVERED: Final = Standing("Delivered", Tone.GOOD, "The phone has received it.")
+_DELIVERED: Final = DisplayStatus("Delivered", Severity.GOOD, "The phone has received it.")
 _DELIVERY: Final = {
     DeliveryStatus.DELIVERED: _DELIVERED,
-    DeliveryStatus.FAILED: Standing("Not delivered", Tone.BAD, "MSG91 took it, and it did not reach the phone."),
-    DeliveryStatus.NDNC: Standing("Not delivered", Tone.BAD, "The number is on the do-not-disturb registry (NDNC)."),
-    DeliveryStatus.REJECTED: Standing("Not delivered", Tone.BAD, "The operator rejected it."),
-    DeliveryStatus.BLOCKED: Standing("Not delivered", Tone.BAD, "The number is blocked at MSG91."),
-    DeliveryStatus.PENDING: Standing(
+    DeliveryStatus.FAILED: DisplayStatus(
+        "Not delivered", Severity.BAD, "MSG91 took it, and it did not reach the phone."
+    ),
+    DeliveryStatus.NDNC: DisplayStatus(
+        "Not delivered", Severity.BAD, "The number is on the do-not-disturb registry (NDNC)."
+    ),
+    DeliveryStatus.REJECTED: DisplayStatus("Not delivered", Severity.BAD, "The operator rejected it."),
+    DeliveryStatus.BLOCKED: DisplayStatus("Not delivered", Severity.BAD, "The number is blocked at MSG91."),
+    DeliveryStatus.PENDING: DisplayStatus(
         "On its way",
-        Tone.WAITING,
+        Severity.WAITING,
         "The operator has it and has not reached the phone yet.",
         "Wait for its next report.",
     ),
-    DeliveryStatus.UNKNOWN: Standing(
-        "Unclear report", Tone.DOUBT, "MSG91 sent a report whose status is not known here.", "Read MSG91's words below."
+    DeliveryStatus.UNKNOWN: DisplayStatus(
+        "Unclear report",
+        Severity.DOUBT,
+        "MSG91 sent a report whose status is not known here.",
+        "Read MSG91's words below.",
     ),
 }
-_ON_ITS_WAY: Final = Standing(
+_ON_ITS_WAY: Final = DisplayStatus(
     "Accepted",
-    Tone.WAITING,
+    Severity.WAITING,
     "MSG91 has accepted it; no delivery report has come yet.",
     "Reports take seconds to minutes. If none has come for hours, check the webhook's URL at MSG91.",
 )
-_UNKNOWN: Final = Standing(
+_UNKNOWN: Final = DisplayStatus(
     "Outcome unknown",
-    Tone.DOUBT,
+    Severity.DOUBT,
     "MSG91's answer was lost, so the SMS may have been sent or not.",
     "A delivery report will tell. It is not sent blindly again, because that could make two SMS of it.",
 )
 _SENDING: Final = {
-    SendState.SENDING: Standing("Being sent", Tone.WAITING, "It is on its way to MSG91 right now."),
+    SendState.SENDING: DisplayStatus("Being sent", Severity.WAITING, "It is on its way to MSG91 right now."),
     SendState.ACCEPTED: _ON_ITS_WAY,
-    SendState.REJECTED: Standing("Refused", Tone.BAD, "MSG91 refused it."),
-    SendState.INVALID: Standing(
+    SendState.REJECTED: DisplayStatus("Refused", Severity.BAD, "MSG91 refused it."),
+    SendState.INVALID: DisplayStatus(
         "Not sent",
-        Tone.BAD,
+        Severity.BAD,
         "The event asks for an SMS, but a field of it is missing or malformed.",
         "Correct the event where it is made or mapped. It is not sent again by itself.",
     ),
-    SendState.HELD: Standing(
+    SendState.HELD: DisplayStatus(
         "Held",
-        Tone.WAITING,
+        Severity.WAITING,
         "MSG91 refuses everything at the moment, because of the account or its configuration.",
         "Repair that, and Segment's next retry is sent. Segment retries for four hours.",
     ),
-    SendState.RETRYABLE: Standing(
+    SendState.RETRYABLE: DisplayStatus(
         "To be retried",
-        Tone.WAITING,
+        Severity.WAITING,
         "MSG91 or the database could not be reached; nothing was sent.",
         "Segment delivers the event again by itself, for four hours.",
     ),
@@ -105,11 +112,11 @@ _STEPS: Final = {
 
 def summary(message: Item, now: datetime) -> View:
     """Return the line of a list of messages."""
-    standing = standing_of(message, now)
+    standing = display_status(message, now)
     return {
         "crqid": message["crqid"],
         "created_at": message.get("created_at"),
-        "event": _own(message, "event_name") or message.get("event_type"),
+        "event": _redacted(message, "event_name") or message.get("event_type"),
         "phone": masked(str(message["phone"])) if "phone" in message else None,
         "sender_id": message.get("sender_id"),
         "label": standing.label,
@@ -122,14 +129,14 @@ def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete
     category = _category(message)
     return {
         **summary(message, now),
-        **asdict(standing_of(message, now)),
+        **asdict(display_status(message, now)),
         "category": category,
         "is_permanent": FAILURES[category].is_permanent if category else None,
         "is_contradicted": bool(message.get("delivery_conflict")),
         "event_type": message.get("event_type"),
-        "message_id": _own(message, "message_id"),
-        "user_id": _own(message, "user_id"),
-        "anonymous_id": _own(message, "anonymous_id"),
+        "message_id": _redacted(message, "message_id"),
+        "user_id": _redacted(message, "user_id"),
+        "anonymous_id": _redacted(message, "anonymous_id"),
         "request_id": message.get("request_id"),
         "template_id": message.get("template_id"),
         "encoding": message.get("encoding"),
@@ -141,17 +148,17 @@ def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete
     }
 
 
-def standing_of(message: Item, now: datetime) -> Standing:
+def display_status(message: Item, now: datetime) -> DisplayStatus:
     """Tell where a message stands: by its delivery, which outweighs what was known of its sending, else by that."""
-    standing = _by_tables(message, now)
+    standing = _base_status(message, now)
     category = _category(message)
-    if standing.tone is Tone.GOOD or not category:
+    if standing.tone is Severity.GOOD or not category:
         return standing
     failure = FAILURES[category]
-    return Standing(standing.label, standing.tone, failure.sentence, failure.advice)
+    return DisplayStatus(standing.label, standing.tone, failure.sentence, failure.advice)
 
 
-def _by_tables(message: Item, now: datetime) -> Standing:
+def _base_status(message: Item, now: datetime) -> DisplayStatus:
     if "delivery_status" in message:
         return _DELIVERY[DeliveryStatus(message["delivery_status"])]
     state = SendState(message.get("send_state", SendState.UNKNOWN))
@@ -166,10 +173,10 @@ def _category(message: Item) -> Category | None:
 
 
 def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator[View]:
-    name = " ".join(filter(None, (message.get("event_type"), _own(message, "event_name"))))
-    yield _step(message.get("created_at"), "Event from Segment", Tone.GOOD, name)
+    name = " ".join(filter(None, (message.get("event_type"), _redacted(message, "event_name"))))
+    yield _step(message.get("created_at"), "Event from Segment", Severity.GOOD, name)
     state = SendState(message.get("send_state", SendState.UNKNOWN))
-    tone = Tone.GOOD if state is SendState.ACCEPTED else _by_sending(message, now).tone
+    tone = Severity.GOOD if state is SendState.ACCEPTED else _send_status(message, now).tone
     code = message.get("error_code")
     words = (f"Code {code}" if code else None, message.get("error"))
     at = message.get("settled_at") or message.get("created_at")
@@ -189,8 +196,8 @@ def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator
         )
 
 
-def _by_sending(message: Item, now: datetime) -> Standing:
-    return _by_tables({name: value for name, value in message.items() if name != "delivery_status"}, now)
+def _send_status(message: Item, now: datetime) -> DisplayStatus:
+    return _base_status({name: value for name, value in message.items() if name != "delivery_status"}, now)
 
 
 def _report_step(report: Item) -> View:
@@ -203,11 +210,11 @@ def _report_step(report: Item) -> View:
     return _step(report.get("reported_at") or report.get("received_at"), title, standing.tone, prose)
 
 
-def _step(at: object, title: str, tone: Tone, words: str) -> View:
+def _step(at: object, title: str, tone: Severity, words: str) -> View:
     return {"at": at, "title": title, "tone": tone, "words": without_numbers(words) or None}
 
 
-def _own(message: Item, name: str) -> str | None:
+def _redacted(message: Item, name: str) -> str | None:
     """Return an identifier or name of the event's, without the message's own number."""
     value = message.get(name)
     return None if value is None else without_own_number(str(value), str(message.get("phone", "")))

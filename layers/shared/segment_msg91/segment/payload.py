@@ -9,7 +9,7 @@ from typing import Any, Final
 from segment_msg91.fields import MalformedJsonError, read_json
 
 # Segment's batches hold at most 4000. The answer tells of each event, and Lambda's answers end at 6 MB.
-LARGEST_BATCH: Final = 10_000
+MAX_EVENTS_IN_BATCH: Final = 10_000
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
@@ -19,14 +19,14 @@ class MalformedBodyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class EventBatch:
     """The events of one request, in their order. A batch is answered as a whole, whatever its size."""
 
     events: list[Any]
     is_batch: bool
 
 
-def split(body: bytes) -> Delivery:
+def split(body: bytes) -> EventBatch:
     """Split a body into events: one object, an array of them, or the Extensible Webhook's `{"json": event}`.
 
     Raises MalformedBodyError. What stands in an array need not be an event: that is each one's own error.
@@ -37,12 +37,14 @@ def split(body: bytes) -> Delivery:
         raise MalformedBodyError("The body is not UTF-8; send JSON.") from None
     except MalformedJsonError as error:
         raise MalformedBodyError(f"The body is not JSON: {error}.") from None
-    if isinstance(content, list) and len(content) > LARGEST_BATCH:
-        raise MalformedBodyError(f"The body holds more than {LARGEST_BATCH} events; make Segment's batches smaller.")
+    if isinstance(content, list) and len(content) > MAX_EVENTS_IN_BATCH:
+        raise MalformedBodyError(
+            f"The body holds more than {MAX_EVENTS_IN_BATCH} events; make Segment's batches smaller."
+        )
     if isinstance(content, list) and content:
-        return Delivery([_unwrapped(element) for element in content], is_batch=True)
+        return EventBatch([_unwrapped(element) for element in content], is_batch=True)
     if isinstance(content, dict):
-        return Delivery([_unwrapped(content)], is_batch=False)
+        return EventBatch([_unwrapped(content)], is_batch=False)
     raise MalformedBodyError("The body holds no event: send one event object, or an array of them.")
 
 

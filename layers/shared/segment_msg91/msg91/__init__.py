@@ -1,0 +1,1 @@
+"""MSG91's side: its API, its delivery reports, and what its codes and words mean."""

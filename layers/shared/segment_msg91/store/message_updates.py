@@ -1,0 +1,231 @@
+"""What is written to a message, and on which condition: the two conditions here keep every promise about sending.
+
+Sending writes what `claim`, `settlement`, `unknown` and `release` set; reporting writes the `delivery_*` attributes.
+The two sets are disjoint, so a report may overtake the answer to its send. Both write two more: `failure_category`,
+which a claim removes (no report can have come yet), a settlement sets if no report has, and a report sets or removes;
+and `request_id`, which a report writes only if there is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from segment_msg91.msg91.codes import FINAL, RANK, DeliveryStatus, SendState
+from segment_msg91.msg91.failures import Category
+from segment_msg91.store.aws import Value
+from segment_msg91.store.conditional_writes import Update
+from segment_msg91.times import instant
+
+# What a report says of a message, without `delivery_status`, `delivery_order` and `delivery_conflict`, which it always
+# sets: an attribute that the prevailing report lacks is removed.
+_OF_ONE_REPORT: Final = (
+    "delivery_code",
+    "delivery_description",
+    "failure_reason",
+    "failure_category",
+    "credits",
+    "delivery_reported_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What is to be claimed: the message's key and what describes it. An invalid one is only put on record.
+
+    `write_once`: attributes that keep the value of the first claim.
+    """
+
+    crqid: str
+    attributes: Mapping[str, Value | None] = field(repr=False)
+    invalid_reason: str | None = None
+    write_once: Mapping[str, Value] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The message is ours to send until `lease_until`."""
+
+    crqid: str
+    claim_id: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a claim."""
+
+    claim: Claimed
+    state: SendState
+    request_id: str | None = None
+    error_code: str | None = None
+    error: str | None = field(default=None, repr=False)
+    failure_category: Category | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdate:
+    """What one report says of a message."""
+
+    status: DeliveryStatus
+    code: str | None
+    description: str | None
+    failure_reason: str | None
+    reported_at: str | None
+    digest: str
+    credits: Decimal | None = None
+    failure_category: Category | None = None
+    request_id: str | None = None
+
+    @property
+    def order(self) -> str:
+        """Return a text that is the greater the more the report prevails: by rank, then time, then content.
+
+        All reports of a message are ranked by it, so in whatever order they come the same one stays.
+        """
+        return f"{RANK[self.status]}#{self.reported_at or ''}#{self.digest}"
+
+
+def claim(
+    request: ClaimRequest,
+    claim_id: str,
+    now: datetime,
+    lease: timedelta,
+    retention: timedelta,
+    resend_after: timedelta | None,
+) -> Update:
+    """Take a message for sending.
+
+    Condition: there is no such message yet. Or it is known that nothing was sent (`held`, `retryable`), and no report
+    has come, because a report proves a send whatever its answer was. With `resend_after` also: its outcome has been in
+    doubt for that long since its lease ended.
+    """
+    update = _update(request.crqid)
+    name, value = update.name, update.value
+    state = name("send_state")
+    claimable = f"{state} IN ({value('held', SendState.HELD)}, {value('retryable', SendState.RETRYABLE)})"
+    if resend_after:
+        in_doubt = f"{value('sending_then', SendState.SENDING)}, {value('unknown_then', SendState.UNKNOWN)}"
+        since = value("in_doubt_since", instant(now - resend_after))
+        claimable += f" OR ({state} IN ({in_doubt}) AND {name('lease_until')} < {since})"
+    update.condition(
+        f"attribute_not_exists({name('crqid')}) OR (attribute_not_exists({name('delivery_status')}) AND ({claimable}))"
+    )
+    is_invalid = request.invalid_reason is not None
+    update.set(
+        {
+            **request.attributes,
+            "claim_id": claim_id,
+            "send_state": SendState.INVALID if is_invalid else SendState.SENDING,
+            "error": request.invalid_reason,
+            "settled_at": instant(now) if is_invalid else None,
+            "lease_until": None if is_invalid else instant(now + lease),
+        },
+        remove_absent=("error", "error_code", "failure_category", "settled_at"),
+    )
+    update.set_once(
+        {
+            **request.write_once,
+            "created_at": instant(now),
+            "expires_at": int((now + retention).timestamp()),
+        }
+    )
+    update.count("attempts")
+    return update
+
+
+def settlement(outcome: Settlement, now: datetime) -> Update:
+    """Write the outcome of a claim. Condition: the claim is still the last one."""
+    update = _update(outcome.claim.crqid)
+    update.condition(f"{update.name('claim_id')} = {update.value('own_claim', outcome.claim.claim_id)}")
+    update.set(
+        {
+            "send_state": outcome.state,
+            "settled_at": instant(now),
+            "request_id": outcome.request_id,
+            "error_code": outcome.error_code,
+            "error": outcome.error,
+        },
+        remove_absent=("error", "error_code"),
+    )
+    if outcome.failure_category:
+        # The claim has removed the category: if there is one now, a report has set it, and knows better.
+        update.set_once({"failure_category": outcome.failure_category})
+    return update
+
+
+def unknown(crqid: str, claim_id: str | None, now: datetime) -> Update:
+    """Record that a message is in doubt, because its sender was stopped. Condition: it is still that sender's claim."""
+    update = _update(crqid)
+    update.condition(
+        f"{update.name('send_state')} = {update.value('sending', SendState.SENDING)}"
+        f" AND {update.name('claim_id')} = {update.value('seen', claim_id or '')}"
+    )
+    update.set(
+        {"send_state": SendState.UNKNOWN, "settled_at": instant(now), "error": "the function was stopped midway"}
+    )
+    return update
+
+
+def release(crqid: str, claim_id: str, now: datetime) -> Update:
+    """Give back a claim whose write failed for us but may have been made, so that the next delivery can send it."""
+    update = _update(crqid)
+    update.condition(
+        f"{update.name('claim_id')} = {update.value('own_claim', claim_id)}"
+        f" AND {update.name('send_state')} = {update.value('sending', SendState.SENDING)}"
+    )
+    update.set({"send_state": SendState.RETRYABLE, "settled_at": instant(now), "error": "the claim was lost"})
+    return update
+
+
+def status(crqid: str, phone: str | None, report: StatusUpdate, *, is_conflict: bool) -> Update:
+    """Apply a report to its message.
+
+    Condition: the message exists and is the report's: the number is the same; without a number (`phone` None), no other
+    message shares its CRQID. And no report that prevails over this one was applied. And, unless `is_conflict` says that
+    it is known: its status does not contradict this report's, one final status against another.
+    """
+    update = _update(crqid)
+    name, value = update.name, update.value
+    order = name("delivery_order")
+    condition = f"attribute_exists({name('crqid')})"
+    condition += f" AND (attribute_not_exists({order}) OR {order} < {value('order', report.order)})"
+    if phone is None:
+        condition += f" AND attribute_not_exists({name('crqid_shared')})"
+    else:
+        condition += f" AND {name('phone')} = {value('phone', phone)}"
+    if not is_conflict and report.status in FINAL:
+        others = ", ".join(value(str(other), other) for other in sorted(FINAL - {report.status}))
+        condition += f" AND NOT {name('delivery_status')} IN ({others})"
+    update.condition(condition)
+    update.set(
+        {
+            "delivery_status": report.status,
+            "delivery_code": report.code,
+            "delivery_description": report.description,
+            "failure_reason": report.failure_reason,
+            "credits": report.credits,
+            "failure_category": report.failure_category,
+            "delivery_reported_at": report.reported_at,
+            "delivery_order": report.order,
+            "delivery_conflict": is_conflict or None,
+        },
+        remove_absent=_OF_ONE_REPORT,
+    )
+    if report.request_id:
+        # A send whose answer was lost learns it here, so that reports without a CRQID find the message as well.
+        update.set_once({"request_id": report.request_id})
+    return update
+
+
+def facts(crqid: str, learned: Mapping[str, Value | None]) -> Update:
+    """Add what a report says although another prevails. Condition: the message exists."""
+    update = _update(crqid)
+    update.condition(f"attribute_exists({update.name('crqid')})")
+    update.set(learned)
+    return update
+
+
+def _update(crqid: str) -> Update:
+    return Update("crqid", crqid)
