@@ -11,6 +11,7 @@ import pytest
 from tests.aws_faults.faults import LOST, REFUSED, Injector
 from tests.aws_faults.test_reporting import RECORD
 from tests.aws_faults.test_sending import CLAIM, CLAIM_MANY, KilledError
+from tests.engines import MOTO
 from tests.transformed import EVERYTHING, of_type, transformed
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ FUNCTIONS: Final = (
     "DeliveryEventsFunction",
     "ConsoleFunction",
 )
+ON_ONE_ENGINE: Final = pytest.mark.parametrize("embedded", [MOTO], indirect=True)  # the calls are the same on the other
 # DynamoDB asks for the permission of each write in a transaction, not for one of the transaction's.
 ACTION_OF_WRITE: Final = {"Update": "UpdateItem", "Put": "PutItem", "Delete": "DeleteItem"}
 V3: Final = {"date": "2026-01-02 08:34:10", "number": "919800000001", "status": "1", "desc": "DELIVERED"}
@@ -153,11 +155,13 @@ def _ask(world: "World") -> None:
     assert world.ask(f"/console/messages/{crqid}/phone").status == 200
 
 
+@ON_ONE_ENGINE
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_permission_is_missing(recorder: Recorder, function: str) -> None:
     assert (recorder.needed[function] | BY_LAMBDA[function]) - _permissions_of(function) == set()
 
 
+@ON_ONE_ENGINE
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_permission_is_unused(recorder: Recorder, function: str) -> None:
     assert _permissions_of(function) - recorder.needed[function] - BY_LAMBDA[function] == set()

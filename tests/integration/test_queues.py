@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.queues import Queue, RawReport
+from tests.engines import MOTO
 
 if TYPE_CHECKING:
     from tests.conftest import Aws
@@ -21,6 +22,12 @@ RECEIVED: Final = "2026-01-02T03:04:05.000Z"
 def _kept(aws: "Aws") -> RawReport:
     (event,) = aws.queued("ReportsQuarantineQueue")
     return RawReport.of(event["Records"][0], LATER)
+
+
+@pytest.fixture
+def engine() -> str:
+    """SQS is moto's on either engine."""
+    return MOTO
 
 
 @pytest.mark.parametrize(

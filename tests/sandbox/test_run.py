@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import sys
@@ -25,6 +26,15 @@ def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
     assert "10 of 10 accepted and delivered." in ended.stdout
     assert "7 of them told to Segment as SMS Delivered" in ended.stdout
     assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
+
+
+@pytest.mark.usefixtures("dynamodb_local")
+def test_every_sample_event_is_delivered_on_dynamodb_local_too(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--once", "--dynamodb", "local", *FREE_PORTS, PATH=os.environ["PATH"])
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "10 of 10 accepted and delivered." in ended.stdout
+    assert "7 of them told to Segment as SMS Delivered" in ended.stdout
 
 
 def test_without_delivery_events_none_is_awaited(tmp_path: Path) -> None:
