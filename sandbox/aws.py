@@ -132,6 +132,7 @@ class Aws:
     def close(self) -> None:
         for client in (self.dynamodb, self.tables.meta.client, self.sqs, self.secrets):
             client.close()
+        self.deployment.close()
 
     def _create_resources(self) -> None:
         for table in self._template.tables():

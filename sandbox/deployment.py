@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,8 @@ from sandbox.template import ACCOUNT, REGION, STACK_NAME, Template, queue_arn, q
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 MAKER: Final = "deployment"
 """The access key id of calls that make what the template declares: they are not intercepted."""
@@ -37,7 +40,7 @@ _API: Final = "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A stack that is up. `log` is the file with the functions' lines."""
+    """A stack that is up. `log` is the file with the functions' lines; without one there are no metrics."""
 
     template: Template
     api_url: str
@@ -97,17 +100,26 @@ class Deployment:
     def __init__(self, app: "WSGIApplication", moto: "WSGIApplication") -> None:
         self._app = app
         self._moto = moto
-        self.deployed: Deployed | None = None
         self._monitoring: _Monitoring | None = None
+        self._makers: dict[str, _Maker] = {}
         self._making = Lock()
 
-    def deploy(self, deployed: Deployed | None) -> None:
-        self.deployed = deployed
-        self._monitoring = None
+    @property
+    def deployed(self) -> Deployed | None:
+        return self._monitoring.deployed if self._monitoring else None
+
+    def deploy(self, deployed: Deployed) -> None:
+        """Alarms and log groups of an earlier one stay until the embedded AWS is reset."""
+        maker = self._makers.setdefault(deployed.aws_url, _Maker(deployed.aws_url))
+        self._monitoring = _Monitoring(deployed, maker)
+
+    def close(self) -> None:
+        for maker in self._makers.values():
+            maker.close()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/moto-api/reset":
-            self._monitoring = None
+        if environ["PATH_INFO"] == "/moto-api/reset" and (deployed := self.deployed):
+            self.deploy(deployed)
         signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         if not signed or signed["service"] not in ("cloudformation", "monitoring", "logs"):
             return self._app(environ, start_response)
@@ -115,52 +127,75 @@ class Deployment:
             status, xml = _answer(self.deployed, _form(environ))
             start_response(status, [("Content-Type", "text/xml")])
             return [xml.encode()]
-        if signed["caller"] != MAKER and self.deployed:
-            self._prepare(self.deployed)
+        if signed["caller"] != MAKER and self._monitoring:
+            with self._making:
+                self._monitoring.bring_up_to_date()
         return self._moto(environ, start_response)
 
-    def _prepare(self, deployed: Deployed) -> None:
-        with self._making:
-            if not self._monitoring:
-                self._monitoring = _Monitoring(deployed)
-                self._monitoring.make()
-            self._monitoring.take_metrics()
+
+class _Maker:
+    """Clients by which the stack makes what it has of CloudWatch. They take a while to make, so they are made late."""
+
+    def __init__(self, aws_url: str) -> None:
+        self._url = aws_url
+
+    def close(self) -> None:
+        for name in ("cloudwatch", "logs"):
+            if client := self.__dict__.get(name):
+                client.close()
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        return self._session.client("cloudwatch", endpoint_url=self._url)
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        return self._session.client("logs", endpoint_url=self._url)
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session(MAKER, "sandbox", region_name=REGION)
 
 
 class _Monitoring:
-    """What the template declares of CloudWatch, in moto, and the metrics of the functions' log lines."""
+    """What the template declares of CloudWatch, in moto, and the metrics of the functions' log lines from now on."""
 
-    def __init__(self, deployed: Deployed) -> None:
-        self._deployed = deployed
-        self._read = 0
-        session = boto3.Session(MAKER, "sandbox", region_name=REGION)
-        self._cloudwatch = session.client("cloudwatch", endpoint_url=deployed.aws_url)
-        self._logs = session.client("logs", endpoint_url=deployed.aws_url)
+    def __init__(self, deployed: Deployed, maker: _Maker) -> None:
+        self.deployed = deployed
+        self._maker = maker
+        self._is_made = False
+        self._read = deployed.log.stat().st_size if deployed.log.exists() else 0
 
-    def make(self) -> None:
-        for _, alarm in self._deployed.properties(ALARM):
-            self._cloudwatch.put_metric_alarm(**alarm)
-        for _, alarm in self._deployed.properties(COMPOSITE_ALARM):
+    def bring_up_to_date(self) -> None:
+        if not self._is_made:
+            self._is_made = True
+            self._make()
+        self._take_metrics()
+
+    def _make(self) -> None:
+        for _, alarm in self.deployed.properties(ALARM):
+            self._maker.cloudwatch.put_metric_alarm(**alarm)
+        for _, alarm in self.deployed.properties(COMPOSITE_ALARM):
             _put_composite_alarm(alarm)
-        for _, group in self._deployed.properties(LOG_GROUP):
-            self._logs.create_log_group(logGroupName=group["LogGroupName"])
+        for _, group in self.deployed.properties(LOG_GROUP):
+            self._maker.logs.create_log_group(logGroupName=group["LogGroupName"])
             if days := group.get("RetentionInDays"):
-                self._logs.put_retention_policy(logGroupName=group["LogGroupName"], retentionInDays=int(days))
+                self._maker.logs.put_retention_policy(logGroupName=group["LogGroupName"], retentionInDays=int(days))
 
-    def take_metrics(self) -> None:
+    def _take_metrics(self) -> None:
         """Do what CloudWatch Logs does with lines in the embedded metric format, once they are past Lambda's filter."""
-        if not self._deployed.log.exists():
+        if not self.deployed.log.exists():
             return
-        with self._deployed.log.open("rb") as log:
+        with self.deployed.log.open("rb") as log:
             log.seek(self._read)
             lines = log.readlines()
         whole = [line for line in lines if line.endswith(b"\n")]
         self._read += sum(map(len, whole))
-        level = self._deployed.level()
+        level = self.deployed.level()
         for line in filter(None, map(_json, whole)):
             if _passes(line, level):
                 for namespace, data in _metrics(line):
-                    self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+                    self._maker.cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
 
 
 def _put_composite_alarm(alarm: Mapping[str, Any]) -> None:

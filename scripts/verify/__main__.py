@@ -84,14 +84,14 @@ _ALARMED: Final = (
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Check the stack that the arguments name."""
+def main(arguments: list[str] | None = None, session: boto3.Session | None = None) -> int:
+    """Check the stack that the arguments name, as the AWS CLI would reach it or by a session of the caller's."""
     options = _parse(arguments)
     try:
         real_sms = _sms(options)
         with httpx.Client(timeout=TIMEOUT) as http:
             target = load(
-                boto3.Session(),
+                session or boto3.Session(),
                 options.stack,
                 http,
                 sms=real_sms,

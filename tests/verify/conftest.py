@@ -163,12 +163,14 @@ def world(_world: World) -> World:
 
 
 @pytest.fixture
-def verify(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
-    """Run `make verify`; further arguments are its own."""
+def verify(
+    world: World, session: boto3.Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Verify:
+    """Run `make verify`; further arguments are its own. One session for all: it parses AWS's descriptions once."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", world.stack.aws.url)
 
     def run(*arguments: str, stack: str = STACK_NAME, patience: str = PATIENCE) -> Verified:
-        code = main(["--stack", stack, "--patience", patience, *arguments])
+        code = main(["--stack", stack, "--patience", patience, *arguments], session)
         said = capsys.readouterr()
         return Verified(code, said.out, said.err)
 

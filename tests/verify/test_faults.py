@@ -249,7 +249,7 @@ FAULTS: Final = (
     Fault(
         "the quarantine queue is gone",
         delete_quarantine,
-        {"unreadable report quarantined": "HTTP 503"},
+        {"unreadable report quarantined": "the quarantine queue does not take it"},
     ),
     Fault(
         "unreadable reports are lost",
