@@ -62,4 +62,6 @@ class Resolver:
         return PSEUDO_PARAMETERS[name] if name in PSEUDO_PARAMETERS else self.references[name]
 
     def _attribute(self, name: str, attribute: str) -> str:
-        return self.attributes.get(f"{name}.{attribute}", f"{self._reference(name)}.{attribute}")
+        """Return the attribute; for one that is not given, a text that names it."""
+        known = self.attributes.get(f"{name}.{attribute}")
+        return f"{self._reference(name)}.{attribute}" if known is None else known

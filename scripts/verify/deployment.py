@@ -5,6 +5,7 @@ from typing import Final
 
 from scripts.verify.results import Result, failed, ok, warning
 from scripts.verify.target import Target
+from segment_msg91.settings import MIN_TOKEN_LENGTH
 
 OUTPUTS: Final = (
     "SegmentUrl",
@@ -21,8 +22,6 @@ MEMBERS: Final = ("msg91_authkey", "segment_shared_secret", "segment_token", "re
 OPTIONAL_MEMBERS: Final = {"console_token": "Console", "segment_write_key": "DeliveryEvents"}
 """Members of the secret by the parameter that needs them."""
 TOKENS: Final = ("segment_token", "report_token", "console_token")
-SHORTEST_TOKEN: Final = 24
-"""Characters."""
 MOST_CREDENTIALS: Final = 2
 """The current one and the one it replaces."""
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
@@ -73,8 +72,8 @@ def _problems(target: Target) -> Iterator[str]:
             yield f"{name} is missing or empty"
         if len(values) > MOST_CREDENTIALS:
             yield f"{name} lists {len(values)} credentials; only the first {MOST_CREDENTIALS} count"
-        if name in TOKENS and any(len(value) < SHORTEST_TOKEN for value in values):
-            yield f"{name} is shorter than {SHORTEST_TOKEN} characters, and could be guessed"
+        if name in TOKENS and any(len(value) < MIN_TOKEN_LENGTH for value in values):
+            yield f"{name} is shorter than {MIN_TOKEN_LENGTH} characters, so the functions do not accept it"
 
 
 def _wanted(target: Target, always: tuple[str, ...], optional: dict[str, str]) -> list[str]:

@@ -9,14 +9,13 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
-import httpx
 import pytest
 from botocore.client import BaseClient
 from werkzeug.wrappers import Request
 
 from sandbox.template import PATH, STACK_NAME, load_document
 from scripts.verify.__main__ import CHECKS, main
-from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS
+from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
 from scripts.verify.results import NAME_WIDTH
 from segment_msg91.settings import Secrets
 from tests.verify.conftest import SECRET, Verify, World
@@ -131,7 +130,9 @@ def test_outputs_and_members_are_those_of_the_template_and_the_code() -> None:
     assert set(OPTIONAL_OUTPUTS) == set(outputs) - set(OUTPUTS)
     assert {*MEMBERS, *OPTIONAL_MEMBERS} == set(SECRET)
     parsed = Secrets.parse(SECRET)
-    assert [name for name in Secrets.__slots__ if not getattr(parsed, name)] == []
+    assert [name for name in Secrets.__slots__ if not getattr(parsed, name)] == ["refused"]
+    too_short = Secrets.parse(dict.fromkeys(SECRET, "short"))
+    assert {refused.split(":")[0] for refused in too_short.refused} == set(TOKENS)
 
 
 def test_names_of_checks_fit_their_column_and_needs_name_earlier_checks() -> None:
@@ -216,9 +217,3 @@ def test_the_makefile_runs_it_against_a_local_stack(world: World) -> None:
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "1 skipped" in ended.stdout
-
-
-def test_msg91_says_of_a_key_whether_it_is_valid(world: World) -> None:
-    url = f"{world.stack.msg91_url}/api/validate.php"
-    assert httpx.get(url, headers={"authkey": SECRET["msg91_authkey"]}).text == "Valid"
-    assert httpx.get(url, headers={"authkey": "another"}).text == httpx.get(url).text == "201"
