@@ -69,6 +69,11 @@ requirements: $(READY) ## Lock the newest packages, and export what the layer sh
 forget: $(READY) ## Count what is stored about a phone number, or delete it (STACK=, SCAN=1, DELETE=1)
 	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete)
 
+.PHONY: verify
+verify: $(READY) ## Check a deployed stack from outside, and say what to do (STACK=, TO=, TEXT=, SENDER=, PATIENCE=)
+	@PYTHONPATH=layers/shared:. python -m scripts.verify --stack "$(STACK)" $(if $(TO),--to "$(TO)") \
+	  $(if $(TEXT),--text "$(TEXT)") $(if $(SENDER),--sender "$(SENDER)") $(if $(PATIENCE),--patience $(PATIENCE))
+
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf .venv .uv .aws-sam .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

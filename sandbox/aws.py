@@ -14,6 +14,7 @@ import httpx
 from boto3.dynamodb.types import TypeDeserializer
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
+from sandbox.deployment import Deployment
 from sandbox.dynamodb_local.engine import DynamoDbLocal
 from sandbox.interception import Interception, Interceptor
 from sandbox.moto_services import Moto
@@ -72,9 +73,16 @@ class Aws:
     """The running services: clients for tests and the stack, and the environment that leads functions here."""
 
     def __init__(
-        self, url: str, template: Template, secret: Mapping[str, str], interception: Interception, engine: Engine
+        self,
+        url: str,
+        template: Template,
+        secret: Mapping[str, str],
+        interception: Interception,
+        engine: Engine,
+        deployment: Deployment,
     ) -> None:
         self.url = url
+        self.deployment = deployment
         self._engine = engine
         self._interception = interception
         self._template = template
@@ -124,6 +132,7 @@ class Aws:
     def close(self) -> None:
         for client in (self.dynamodb, self.tables.meta.client, self.sqs, self.secrets):
             client.close()
+        self.deployment.close()
 
     def _create_resources(self) -> None:
         for table in self._template.tables():
@@ -169,9 +178,10 @@ def running_aws(
     moto = Moto()
     engine: Engine = DynamoDbLocal(dynamodb_url) if dynamodb_url else moto
     interception = Interception(_Services(engine, moto))
-    server = wsgi_server(interception, host, port, _RequestHandler)
+    deployment = Deployment(interception, moto)
+    server = wsgi_server(deployment, host, port, _RequestHandler)
     with closing(engine), nullcontext() if dynamodb_url else faster_dynamodb(), serving(server):
-        aws = Aws(url_of(server), template, secret, interception, engine)
+        aws = Aws(url_of(server), template, secret, interception, engine, deployment)
         try:
             aws.reset()  # moto keeps its state per process, so an earlier server may have left some
             yield aws

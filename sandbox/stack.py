@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.api_gateway import running_api
 from sandbox.aws import SECRET, Aws, running_aws
+from sandbox.deployment import Deployed
 from sandbox.dynamodb_local.server import running_dynamodb_local
 from sandbox.event_source import EventSource, polling
 from sandbox.execution_environment import scaling
@@ -143,6 +144,7 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
         }
         invokers = started.enter_context(start(template.functions(), environments))
         api_url = started.enter_context(running_api(template.routes(), invokers, options.host, options.api_port))
+        aws.deployment.deploy(Deployed(template, api_url, aws.url, options.log))
         streams = template.stream_triggers()
         stack = Stack(api_url, msg91_url, aws, secret, simulator, tracking, tracking_url, bool(streams))
         if simulator:

@@ -119,6 +119,8 @@ class Template:
         if unknown := set(parameters or {}) - set(declared):
             raise UnknownParameterError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
         given = {name: str(parameter["Default"]) for name, parameter in declared.items()} | dict(parameters or {})
+        self._parameters = given
+        self._outputs: Mapping[str, Any] = document.get("Outputs", {})
         self._conditions = {
             name: _holds(condition, given) for name, condition in document.get("Conditions", {}).items()
         }
@@ -133,6 +135,29 @@ class Template:
     @classmethod
     def load(cls, path: Path = PATH, parameters: Mapping[str, str] | None = None) -> "Template":
         return cls(read(path), parameters)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Every parameter with its value, given or default."""
+        return self._parameters
+
+    @property
+    def conditions(self) -> Mapping[str, bool]:
+        return self._conditions
+
+    @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """Every resource by logical id, without what conditions leave out. Intrinsics are unresolved."""
+        return self._resources
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The values of the outputs, without what their conditions leave out. Intrinsics are unresolved."""
+        return {
+            name: output["Value"]
+            for name, output in self._outputs.items()
+            if "Condition" not in output or self._conditions[output["Condition"]]
+        }
 
     def functions(self) -> list[Function]:
         return [self._function(name) for name, _ in self._of_type("AWS::Serverless::Function")]
@@ -188,6 +213,14 @@ class Template:
         references = self._references | queue_urls
         variables = _variables(self._globals) | _variables(self._resources[function]["Properties"])
         return {name: str(_resolve(value, references)) for name, value in variables.items() if value != NO_VALUE}
+
+    def logging(self) -> list[Mapping[str, Any]]:
+        """Each function's LoggingConfig. Intrinsics are unresolved."""
+        common: Mapping[str, Any] = self._globals.get("LoggingConfig", {})
+        return [
+            {**common, **properties.get("LoggingConfig", {})}
+            for _, properties in self._of_type("AWS::Serverless::Function")
+        ]
 
     def _of_type(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name, resource in self._resources.items():

@@ -19,6 +19,7 @@ from sandbox.servers import serving, url_of
 
 SILENCE: Final = 30.0
 """Seconds that a silent answer keeps its connection open: the functions give MSG91 ten."""
+KEY_CHECK_PATH: Final = "/api/validate.php"
 HINT: Final = {"message": "Try GET /ledger, POST or DELETE /faults, or MSG91's own paths"}
 
 
@@ -108,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/ledger":
             self._send_json(200, [_entry(sent) for sent in self.server.simulator.ledger.entries()])
+        elif self.path == KEY_CHECK_PATH:
+            self._give(self.server.simulator.check_key(self.headers.get("authkey")))
         else:
             self._send_json(404, HINT)
 

@@ -100,6 +100,12 @@ class Simulator:
         intercepted = self.interceptor.before(call) if self.interceptor else None
         return self._send(call, intercepted or self.faults.take() or _answer_to(messages))
 
+    def check_key(self, authkey: str | None) -> Answer:
+        """Answer whether an authkey is valid, as text."""
+        if fault := self.faults.take():
+            return fault
+        return Answer("Valid" if authkey == self._authkey else "201", content_type="text/html")
+
     def reset(self) -> None:
         self.ledger.clear()
         self.faults.clear()

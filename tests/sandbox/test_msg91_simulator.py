@@ -327,3 +327,13 @@ def test_a_report_that_meets_an_error_is_not_posted_again(msg91: Msg91) -> None:
         posted = until(msg91.simulator.postman.posted, lambda posted: len(posted) >= 2)
 
     assert [one.status for one in posted] == [503, 503]
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"), [({"authkey": AUTHKEY}, "Valid"), ({"authkey": "other"}, "201"), ({}, "201")]
+)
+def test_it_says_whether_an_authkey_is_valid(headers: dict[str, str], text: str) -> None:
+    with running_simulator(AUTHKEY) as (simulator, url):
+        assert httpx.get(f"{url}/api/validate.php", headers=headers).text == text
+        simulator.faults.add("418")
+        assert httpx.get(f"{url}/api/validate.php", headers=headers).json()["msg"] == "418"

@@ -1,0 +1,194 @@
+"""Check a deployed stack from outside, and say what to do about what is wrong. `make verify STACK=segment-msg91`.
+
+Uses the AWS CLI's credentials and nothing else. Exit code: 0 when nothing failed, 1 when something did, 2 when the
+stack could not be looked at. Prints no credential and no number. docs/operations.md says what it needs and leaves.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import boto3
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.verify import console, deployment, ingest, monitoring, msg91, reports, sms
+from scripts.verify.results import Result, Status, Table, failed, skipped
+from scripts.verify.target import TIMEOUT, MissingError, NoStackError, Sms, Target, load
+from segment_msg91.fields import phone_digits
+
+PATIENCE: Final = 180.0
+TEXT: Final = "A test of segment-msg91: this deployment sends SMS."
+_CREDENTIALS: Final = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "AccessDenied",
+    "AccessDeniedException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check by its name. `needs` names the earlier ones without which it would tell nothing new."""
+
+    name: str
+    run: Callable[[Target], Result]
+    needs: tuple[str, ...] = ()
+
+
+CHECKS: Final = (
+    Check("stack complete", deployment.stack_is_complete),
+    Check("outputs complete", deployment.outputs_are_complete),
+    Check("secret complete", deployment.secret_is_complete),
+    Check("Segment: wrong token refused", ingest.wrong_token_is_refused),
+    Check("Segment: wrong signature refused", ingest.wrong_signature_is_refused),
+    Check("Segment: unsigned batch refused", ingest.unsigned_batch_is_refused),
+    Check("Segment: half-signed batch refused", ingest.partly_signed_batch_is_refused),
+    Check("Segment: signed event skipped", ingest.signed_event_is_skipped),
+    Check("Segment: event with token skipped", ingest.event_with_token_is_skipped),
+    Check("Segment: malformed body named", ingest.malformed_body_is_named),
+    Check("reports: wrong token refused", reports.wrong_token_is_refused),
+    Check("report stored", reports.report_is_stored),
+    Check("report known the second time", reports.report_is_known, needs=("report stored",)),
+    Check("report in the table", reports.report_is_found, needs=("report stored",)),
+    Check("report deleted", reports.report_is_deleted),
+    Check("unreadable report quarantined", reports.unreadable_report_is_kept),
+    Check(
+        "unreadable report taken out",
+        reports.unreadable_report_is_taken_out,
+        needs=("unreadable report quarantined",),
+    ),
+    Check(
+        "metric SmsSkipped arrives",
+        partial(monitoring.metric_arrives, "SmsSkipped"),
+        needs=("Segment: signed event skipped",),
+    ),
+    Check("metric ReportStored arrives", partial(monitoring.metric_arrives, "ReportStored"), needs=("report stored",)),
+    Check("alarms", monitoring.alarms_exist),
+    Check("log groups", monitoring.log_groups_have_retention),
+    Check("console locked", console.console_is_locked),
+    Check("console opens to its token", console.console_opens),
+    Check("authkey valid at MSG91", msg91.authkey_is_valid),
+    Check("one real SMS", sms.sms_is_delivered, needs=("Segment: signed event skipped",)),
+)
+_ALARMED: Final = (
+    "These probes were counted: some requests answered 401, one quarantined body. Alarms that watch for those may ring "
+    "once for them, and end by themselves."
+)
+
+
+def main(arguments: list[str] | None = None, session: boto3.Session | None = None) -> int:
+    """Check the stack that the arguments name, as the AWS CLI would reach it or by a session of the caller's."""
+    options = _parse(arguments)
+    try:
+        real_sms = _sms(options)
+        with httpx.Client(timeout=TIMEOUT) as http:
+            target = load(
+                session or boto3.Session(),
+                options.stack,
+                http,
+                sms=real_sms,
+                patience=options.patience,
+                progress=lambda text: print(text, file=sys.stderr, flush=True),
+            )
+            return _run(target, real_sms)
+    except (NoStackError, _UsageError) as error:
+        return _refuse(str(error))
+    except BotoCoreError as error:
+        return _refuse(f"AWS can't be asked: {error} Set up the AWS CLI (aws configure), AWS_PROFILE or AWS_REGION.")
+    except ClientError as error:
+        return _refuse(f"AWS refuses: {error}. See which credentials are used: aws sts get-caller-identity.")
+
+
+class _UsageError(Exception):
+    """The arguments make no sense; the message says what to write."""
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stack", default="", help="the stack's name, such as segment-msg91 (STACK=)")
+    parser.add_argument("--to", default="", help="your number: gets one real SMS (TO=)")
+    parser.add_argument("--text", default=TEXT, help="its text; in India that of a DLT template (TEXT=)")
+    parser.add_argument("--sender", default="", help="its sender id, if the stack has no default (SENDER=)")
+    parser.add_argument(
+        "--patience", type=float, default=PATIENCE, help="seconds to wait for metrics and reports (PATIENCE=180)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _sms(options: argparse.Namespace) -> Sms | None:
+    if not options.stack:
+        raise _UsageError("Name the stack: make verify STACK=segment-msg91")
+    if not options.to:
+        return None
+    number = phone_digits(options.to)
+    if not number:
+        raise _UsageError("TO= is no phone number: 7 to 15 digits, with the country code.")
+    return Sms(number, options.text, options.sender)
+
+
+def _run(target: Target, real_sms: Sms | None) -> int:
+    credentials = [value for values in target.secret.members.values() for value in values]
+    table = Table([*credentials, *([real_sms.to] if real_sms else [])])
+    table.say(f"Stack {target.stack}. What this run sends has ids that begin with {target.marker}.\n")
+    table.head()
+    results: dict[str, Result] = {}
+    try:
+        for check in CHECKS:
+            results[check.name] = _result(check, target, results)
+            table.row(check.name, results[check.name])
+    except KeyboardInterrupt:
+        reports.clean_up(target)
+        table.say("\nStopped, and cleaned up.")
+        return 1
+    table.say(f"\n{_summary(results)} {_ALARMED}")
+    return 1 if any(result.status is Status.FAILED for result in results.values()) else 0
+
+
+def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
+    if missing := [name for name in check.needs if earlier[name].status is not Status.OK]:
+        return skipped(f"Tells nothing before this is ok: {', '.join(missing)}.")
+    try:
+        return check.run(target)
+    except MissingError as error:
+        return skipped(f"It needs {error}, which is missing.")
+    except httpx.HTTPError as error:
+        return failed(
+            f"The stack's URL does not answer ({type(error).__name__}).",
+            "Check this machine's network, and that the API of the stack still exists.",
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        what = f"{error.operation_name}: {code}"
+        if code in _CREDENTIALS:
+            return failed(
+                f"AWS does not let you look ({what}).",
+                "Use credentials with the permissions of docs/operations.md#verify-a-deployment.",
+            )
+        return failed(f"AWS refuses {what}.", "If it exists no more, deploy again; else try again in some minutes.")
+    except BotoCoreError as error:
+        return failed(f"AWS does not answer ({type(error).__name__}).", "Try again in some minutes.")
+
+
+def _summary(results: dict[str, Result]) -> str:
+    counts = {status: sum(result.status is status for result in results.values()) for status in Status}
+    told = [f"{count} {status}" for status, count in counts.items() if count]
+    return f"{', '.join(told)}."
+
+
+def _refuse(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Checks of the stack itself: its state, its outputs and its secret."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from scripts.verify.results import Result, failed, ok, warning
+from scripts.verify.target import Target
+from segment_msg91.settings import MIN_TOKEN_LENGTH
+
+OUTPUTS: Final = (
+    "SegmentUrl",
+    "Msg91ReportsUrl",
+    "SecretArn",
+    "MessagesTableName",
+    "ReportsTableName",
+    "ReportsQuarantineQueueUrl",
+    "DashboardUrl",
+)
+OPTIONAL_OUTPUTS: Final = {"ConsoleUrl": "Console", "DeliveryEventsDeadLetterQueueUrl": "DeliveryEvents"}
+"""Outputs by the parameter that switches them on."""
+MEMBERS: Final = ("msg91_authkey", "segment_shared_secret", "segment_token", "report_token")
+OPTIONAL_MEMBERS: Final = {"console_token": "Console", "segment_write_key": "DeliveryEvents"}
+"""Members of the secret by the parameter that needs them."""
+TOKENS: Final = ("segment_token", "report_token", "console_token")
+MOST_CREDENTIALS: Final = 2
+"""The current one and the one it replaces."""
+_COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
+_ROLLED_BACK: Final = ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+def stack_is_complete(target: Target) -> Result:
+    """Check that CloudFormation has finished, and how."""
+    if target.status in _COMPLETE:
+        return ok(f"CloudFormation says {target.status}.")
+    events = f"aws cloudformation describe-stack-events --stack-name {target.stack}"
+    if target.status in _ROLLED_BACK:
+        return warning("The last deploy failed and was rolled back; the version before it runs.", f"Look: {events}")
+    return failed(
+        f"CloudFormation says {target.status}: the stack is not (or not yet) whole.",
+        f"Wait until the deploy has ended, or look for the first error: {events}",
+    )
+
+
+def outputs_are_complete(target: Target) -> Result:
+    """Check that every output is there that the parameters ask for."""
+    missing = [name for name in _wanted(target, OUTPUTS, OPTIONAL_OUTPUTS) if not target.outputs.get(name)]
+    if not missing:
+        return ok(f"All {len(target.outputs)} outputs are there.")
+    return failed(
+        f"Missing: {', '.join(missing)}.",
+        "The stack was deployed from another template. Run make build and sam deploy from this checkout.",
+    )
+
+
+def secret_is_complete(target: Target) -> Result:
+    """Check the secret's members, without a word of their values."""
+    if target.secret.problem:
+        return failed(target.secret.problem, "Fill the secret in as the README says; you need GetSecretValue on it.")
+    problems = list(_problems(target))
+    if not problems:
+        return ok("Every member that this stack needs is there, and the tokens are long enough.")
+    return failed(
+        f"{'; '.join(problems)}.",
+        "Mend the secret: docs/operations.md#rotate-a-credential. The functions see a change within five minutes.",
+    )
+
+
+def _problems(target: Target) -> Iterator[str]:
+    for name in _wanted(target, MEMBERS, OPTIONAL_MEMBERS):
+        values = target.secret.members.get(name, ())
+        if not values:
+            yield f"{name} is missing or empty"
+        if len(values) > MOST_CREDENTIALS:
+            yield f"{name} lists {len(values)} credentials; only the first {MOST_CREDENTIALS} count"
+        if name in TOKENS and any(len(value) < MIN_TOKEN_LENGTH for value in values):
+            yield f"{name} is shorter than {MIN_TOKEN_LENGTH} characters, so the functions do not accept it"
+
+
+def _wanted(target: Target, always: tuple[str, ...], optional: dict[str, str]) -> list[str]:
+    return [*always, *(name for name, parameter in optional.items() if target.parameter(parameter) == "on")]

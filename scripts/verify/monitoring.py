@@ -1,0 +1,116 @@
+"""Checks of what somebody learns from when things go wrong: metrics, alarms, logs."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from scripts.verify.results import Result, failed, ok, warning
+from scripts.verify.target import Resource, Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs.type_defs import LogGroupTypeDef
+
+NAMESPACE: Final = "SegmentMsg91"
+_ALARMS: Final = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+_LOG_GROUP: Final = "AWS::Logs::LogGroup"
+_AT_ONCE: Final = 100
+"""Names that DescribeAlarms takes."""
+_REDEPLOY: Final = (
+    "Somebody deleted or changed it outside of CloudFormation. sam deploy does not notice that: deploy once with the "
+    "resource taken out of template.yaml, and once more with it."
+)
+
+
+def metric_arrives(name: str, target: Target) -> Result:
+    """Check that a metric which this run has caused comes to CloudWatch. All metrics share the run's patience."""
+    left = target.patience - (datetime.now(UTC) - target.started).total_seconds()
+    for _ in target.waiting(f"the metric {name} in CloudWatch", left):
+        if _has_data(target, name):
+            return ok(f"CloudWatch has {name} of the service {target.stack}.")
+    level = target.parameter("LogLevel") or "not known"
+    return failed(
+        f"CloudWatch has no {name} of the service {target.stack} since this run began, so the alarms see nothing.",
+        f"Metrics travel as log lines of level INFO: the functions' application log level (LogLevel is {level}) must "
+        "let them through. Deploy this checkout again; check the functions' log level in the Lambda console. On a slow "
+        "day CloudWatch needs more minutes: PATIENCE=600 waits longer.",
+    )
+
+
+def alarms_exist(target: Target) -> Result:
+    """Check that every alarm of the stack exists, and that somebody hears of it."""
+    wanted = [resource for resource in target.resources if resource.type in _ALARMS]
+    if not wanted:
+        return failed("The stack has no alarms.", "It was deployed from another template: deploy this checkout.")
+    found = {alarm["AlarmName"]: alarm for alarm in _alarms(target, wanted)}
+    if missing := [alarm.logical_id for alarm in wanted if alarm.physical_id not in found]:
+        return failed(f"Missing: {', '.join(missing)}.", _REDEPLOY)
+    topic = target.parameter("AlarmTopicArn")
+    if not topic:
+        return warning(
+            f"All {len(wanted)} alarms exist, but tell nobody: there is no AlarmTopicArn.",
+            "Make a topic and deploy with its ARN: docs/operations.md#deploy.",
+        )
+    parts = {name for alarm in found.values() for name in re.findall(r'"([^"]+)"', alarm.get("AlarmRule", ""))}
+    silent = [
+        alarm.logical_id
+        for alarm in wanted
+        if alarm.physical_id not in parts and not _tells(found[alarm.physical_id], topic)
+    ]
+    if silent:
+        return failed(f"These do not tell the topic AlarmTopicArn: {', '.join(silent)}.", _REDEPLOY)
+    return ok(f"All {len(wanted)} alarms exist and tell the topic AlarmTopicArn.")
+
+
+def log_groups_have_retention(target: Target) -> Result:
+    """Check that the stack's log groups exist and forget."""
+    wanted = [resource for resource in target.resources if resource.type == _LOG_GROUP]
+    found = {resource.logical_id: _log_group(target, resource.physical_id) for resource in wanted}
+    if missing := [name for name, group in found.items() if not group]:
+        return failed(f"Missing: {', '.join(missing)}.", _REDEPLOY)
+    if endless := [name for name, group in found.items() if group and "retentionInDays" not in group]:
+        return failed(
+            f"These keep their lines for ever: {', '.join(endless)}.",
+            "aws logs put-retention-policy --retention-in-days "
+            f"{target.parameter('LogRetentionDays') or 30} --log-group-name <its name>. Logs cost by the month.",
+        )
+    return ok(f"All {len(wanted)} log groups exist and have a retention.") if wanted else _without_log_groups()
+
+
+def _without_log_groups() -> Result:
+    return failed("The stack has no log groups.", "It was deployed from another template: deploy this checkout.")
+
+
+def _has_data(target: Target, name: str) -> bool:
+    answer = target.aws.cloudwatch.get_metric_statistics(
+        Namespace=NAMESPACE,
+        MetricName=name,
+        Dimensions=[{"Name": "service", "Value": target.stack}],
+        # Data points carry the minute they begin in.
+        StartTime=target.started.replace(second=0, microsecond=0),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Sum"],
+    )
+    return any(point.get("Sum", 0) > 0 for point in answer["Datapoints"])
+
+
+def _alarms(target: Target, wanted: list[Resource]) -> Iterator[dict[str, Any]]:
+    names = [alarm.physical_id for alarm in wanted]
+    for start in range(0, len(names), _AT_ONCE):
+        answer = target.aws.cloudwatch.describe_alarms(
+            AlarmNames=names[start : start + _AT_ONCE],
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            MaxRecords=_AT_ONCE,
+        )
+        yield from map(dict, answer.get("MetricAlarms", []))
+        yield from map(dict, answer.get("CompositeAlarms", []))
+
+
+def _tells(alarm: dict[str, Any], topic: str) -> bool:
+    return bool(alarm.get("ActionsEnabled", True)) and topic in alarm.get("AlarmActions", [])
+
+
+def _log_group(target: Target, name: str) -> "LogGroupTypeDef | None":
+    pages = target.aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+    return next((group for page in pages for group in page["logGroups"] if group.get("logGroupName") == name), None)

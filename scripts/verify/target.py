@@ -1,0 +1,211 @@
+"""The deployed stack that is checked: what CloudFormation and Secrets Manager say of it, and the ways to reach it."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import boto3
+import httpx
+from botocore.exceptions import ClientError
+
+from segment_msg91.masking import without_numbers
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sqs import SQSClient
+
+TIMEOUT: Final = 35.0
+"""Seconds; more than API Gateway grants a function."""
+_LONGEST_QUOTE: Final = 200
+
+
+class NoStackError(Exception):
+    """There is no stack of this name; the message says where it was looked for."""
+
+
+class MissingError(Exception):
+    """A check needs an output or a member of the secret that is not there; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of the stack."""
+
+    logical_id: str
+    physical_id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The secret's members, each with one credential or the two of a rotation; `problem` if it can't be read."""
+
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    problem: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the secret's text. What is no text in it counts as missing."""
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            return cls(problem="The secret is not a JSON object.")
+        return cls({name: _credentials(member) for name, member in value.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The clients that checks use."""
+
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+    cloudwatch: "CloudWatchClient"
+    logs: "CloudWatchLogsClient"
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """The real SMS that was asked for."""
+
+    to: str = field(repr=False)
+    """In digits, with the country code."""
+    text: str
+    sender_id: str
+    """Empty: the stack's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """All that a check needs."""
+
+    stack: str
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    resources: tuple[Resource, ...]
+    secret: Secret
+    aws: Aws
+    http: httpx.Client
+    sms: Sms | None
+    patience: float
+    """Seconds to wait for what takes time: metrics, reports."""
+    progress: Callable[[str], None]
+    marker: str = field(default_factory=lambda: f"verify-{secrets.token_hex(8)}")
+    """Unique for a run: the ids of what it sends."""
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter's value; empty when the stack's version does not have it."""
+        return self.parameters.get(name, "")
+
+    def output(self, name: str) -> str:
+        """Return an output. Raises MissingError."""
+        if not (value := self.outputs.get(name)):
+            raise MissingError(f"the output {name}")
+        return value
+
+    def credential(self, name: str) -> str:
+        """Return the first credential of a member of the secret. Raises MissingError."""
+        if not (values := self.secret.members.get(name)):
+            raise MissingError(f"{name} in the secret")
+        return values[0]
+
+    def waiting(self, what: str, seconds: float) -> Iterator[None]:
+        """Yield for each look at what takes time, at least once, until the seconds are over."""
+        deadline = time.monotonic() + seconds
+        pause = min(10.0, self.patience / 10)
+        yield
+        while (left := deadline - time.monotonic()) > 0:
+            self.progress(f"  … waiting for {what}, {left:.0f} s at most")
+            time.sleep(min(pause, left))
+            yield
+
+
+def load(
+    session: boto3.Session,
+    stack: str,
+    http: httpx.Client,
+    *,
+    sms: Sms | None,
+    patience: float,
+    progress: Callable[[str], None],
+) -> Target:
+    """Read what a stack says of itself. Raises NoStackError, and botocore's errors."""
+    cloudformation = session.client("cloudformation")
+    described = _describe(cloudformation, stack)
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    return Target(
+        stack=stack,
+        status=described["StackStatus"],
+        parameters={one["ParameterKey"]: one["ParameterValue"] for one in described.get("Parameters", [])},
+        outputs=outputs,
+        resources=tuple(_resources(cloudformation, stack)),
+        secret=_read_secret(session, outputs.get("SecretArn", "")),
+        aws=Aws(
+            session.client("dynamodb"), session.client("sqs"), session.client("cloudwatch"), session.client("logs")
+        ),
+        http=http,
+        sms=sms,
+        patience=patience,
+        progress=progress,
+    )
+
+
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; an empty one when it has none."""
+    try:
+        value = response.json()
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def words_of(response: httpx.Response) -> str:
+    """Return what an answer says, short and without numbers."""
+    said = json_of(response).get("message")
+    words = without_numbers(str(said))[:_LONGEST_QUOTE].rstrip(".") if said else "no message"
+    return f"HTTP {response.status_code}, {words}"
+
+
+def _describe(cloudformation: "CloudFormationClient", stack: str) -> "StackTypeDef":
+    try:
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        region = cloudformation.meta.region_name
+        raise NoStackError(
+            f"There is no stack {stack} in {region}, in the account of these credentials. Check STACK= and AWS_REGION; "
+            "aws cloudformation list-stacks shows what there is."
+        ) from error
+    return described
+
+
+def _resources(cloudformation: "CloudFormationClient", stack: str) -> Iterator[Resource]:
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for one in page["StackResourceSummaries"]:
+            yield Resource(one["LogicalResourceId"], one.get("PhysicalResourceId", ""), one["ResourceType"])
+
+
+def _read_secret(session: boto3.Session, secret_id: str) -> Secret:
+    if not secret_id:
+        return Secret(problem="The output SecretArn is missing, so the secret is not known.")
+    try:
+        return Secret.parse(session.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
+    except ClientError as error:
+        return Secret(problem=f"Secrets Manager does not hand it out: {error.response['Error']['Code']}.")
+
+
+def _credentials(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(text for one in values if isinstance(one, str) and (text := one.strip()))

@@ -1,0 +1,386 @@
+"""What is wrong with a stack, `make verify` says in words that a person can act on, and fails."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+from werkzeug.wrappers import Request, Response
+
+from sandbox.interception import PASS, Call, Refuse, Verdict
+from sandbox.template import STACK_NAME
+from tests.verify.conftest import SECRET, Verify, World, signed
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, how it is brought about, and which checks fail for it, with which words."""
+
+    name: str
+    put: Callable[[World], object]
+    fails: Mapping[str, str]
+    arguments: tuple[str, ...] = ()
+
+
+class RefuseWrites:
+    """DynamoDB refuses the function that stores reports."""
+
+    def before(self, call: Call) -> Verdict:
+        is_write = call.operation == "PutItem" and call.resource == "ReportsTable"
+        return Refuse(400, "AccessDeniedException") if is_write else PASS
+
+    def after(self, call: Call) -> None:
+        """Nothing follows."""
+
+
+def adds_the_token(request: Request) -> None:
+    if request.path == "/segment" and "Authorization" not in request.headers and "X-Signature" not in request.headers:
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {SECRET['segment_token']}"
+
+
+def adds_the_token_to_what_is_signed(request: Request) -> None:
+    if "X-Signature" in request.headers and request.get_data().startswith(b"["):
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {SECRET['segment_token']}"
+
+
+def replaces_wrong_tokens(request: Request) -> None:
+    if request.path == "/segment" and "Authorization" in request.headers:
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {SECRET['segment_token']}"
+
+
+def signs_whatever_is_signed(request: Request) -> None:
+    if "X-Signature" in request.headers and request.get_data().startswith(b"{"):
+        request.environ["HTTP_X_SIGNATURE"] = signed(request.get_data())
+
+
+def writes_json_anew(request: Request) -> Response | None:
+    """As a proxy does that parses bodies: the signature then covers other bytes."""
+    if request.path == "/segment" and "X-Signature" in request.headers:
+        request.environ["HTTP_X_SIGNATURE"] = signed(request.get_data() + b" ")
+    return None
+
+
+def opens_reports(request: Request) -> None:
+    if request.path.startswith("/msg91/reports"):
+        request.environ["PATH_INFO"] = f"/msg91/reports/{SECRET['report_token']}"
+
+
+def loses_what_is_unreadable(request: Request) -> Response | None:
+    if request.mimetype == "text/plain":
+        return Response('{"message": "Kept", "quarantined": 1}', 202, content_type="application/json")
+    return None
+
+
+def answers_malformed_bodies_with_200(request: Request) -> Response | None:
+    return Response("{}", 200) if request.get_data() == b'{"type": "track"' else None
+
+
+def opens_the_console(request: Request) -> None:
+    if request.path.startswith("/console"):
+        credentials = base64.b64encode(f"anybody:{SECRET['console_token']}".encode()).decode()
+        request.environ["HTTP_AUTHORIZATION"] = f"Basic {credentials}"
+
+
+def opens_the_consoles_data(request: Request) -> None:
+    if request.path.startswith("/console/"):
+        opens_the_console(request)
+
+
+def between(fault: Callable[[Request], Response | None]) -> Callable[[World], None]:
+    """Put a fault between the caller and the API."""
+
+    def put(world: World) -> None:
+        world.front.fault = fault
+
+    return put
+
+
+def delete_alarm(world: World) -> None:
+    world.cloudwatch.delete_alarms(AlarmNames=[f"{STACK_NAME}-QuarantineAlarm"])
+
+
+def delete_composite_alarm(world: World) -> None:
+    world.cloudwatch.delete_alarms(AlarmNames=[f"{STACK_NAME}-NoReportsAlarm"])
+
+
+def silence_alarm(world: World) -> None:
+    world.cloudwatch.disable_alarm_actions(AlarmNames=[f"{STACK_NAME}-HeldAlarm"])
+
+
+def first_log_group(world: World) -> tuple[str, str]:
+    """Logical and physical id."""
+    groups = [
+        (name, physical)
+        for name, (kind, physical) in world.deployed.physical_ids().items()
+        if kind.endswith("LogGroup")
+    ]
+    return groups[0]
+
+
+def keep_logs_for_ever(world: World) -> None:
+    world.logs.delete_retention_policy(logGroupName=first_log_group(world)[1])
+
+
+def delete_log_group(world: World) -> None:
+    world.logs.delete_log_group(logGroupName=first_log_group(world)[1])
+
+
+def delete_quarantine(world: World) -> None:
+    url = world.stack.aws.sqs.get_queue_url(QueueName="ReportsQuarantineQueue")["QueueUrl"]
+    world.stack.aws.sqs.delete_queue(QueueUrl=url)
+
+
+def filter_metrics(document: dict[str, Any]) -> None:
+    document["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"] = "FATAL"
+
+
+def without_output(name: str) -> Callable[[World], None]:
+    return lambda world: world.deploy(lambda document: document["Outputs"].pop(name))
+
+
+def without_alarms(document: dict[str, Any]) -> None:
+    kept = {name: one for name, one in document["Resources"].items() if not one["Type"].endswith("Alarm")}
+    document["Resources"] = kept
+
+
+FAULTS: Final = (
+    Fault(
+        "a member of the secret is missing",
+        lambda world: world.set_secret(segment_token=None),
+        {"secret complete": "segment_token is missing or empty"},
+    ),
+    Fault(
+        "a member of the secret is empty",
+        lambda world: world.set_secret(msg91_authkey=" "),
+        {"secret complete": "msg91_authkey is missing or empty"},
+    ),
+    Fault(
+        "the write key is missing although delivery events are on",
+        lambda world: world.set_secret(segment_write_key=None),
+        {"secret complete": "segment_write_key is missing or empty"},
+    ),
+    Fault(
+        "the console's token is missing",
+        lambda world: world.set_secret(console_token=None),
+        {"secret complete": "console_token is missing or empty"},
+    ),
+    Fault(
+        "a token is too short",
+        lambda world: world.set_secret(report_token=[SECRET["report_token"], "short"]),
+        {"secret complete": "report_token is shorter than 24 characters"},
+    ),
+    Fault(
+        "a rotation was never ended",
+        lambda world: world.set_secret(segment_token=[SECRET["segment_token"], "b" * 24, "c" * 24]),
+        {"secret complete": "segment_token lists 3 credentials; only the first 2 count"},
+    ),
+    Fault(
+        "the secret is not JSON",
+        lambda world: world.stack.aws.secrets.put_secret_value(SecretId="Secret", SecretString="{,}"),
+        {"secret complete": "not a JSON object"},
+    ),
+    Fault(
+        "the output SegmentUrl is missing",
+        without_output("SegmentUrl"),
+        {"outputs complete": "Missing: SegmentUrl."},
+    ),
+    Fault(
+        "wrong tokens are let in",
+        between(replaces_wrong_tokens),
+        {"Segment: wrong token refused": "was let in"},
+    ),
+    Fault(
+        "wrong signatures are let in",
+        between(signs_whatever_is_signed),
+        {"Segment: wrong signature refused": "was let in"},
+    ),
+    Fault(
+        "unsigned batches are let in",
+        between(adds_the_token),
+        {"Segment: unsigned batch refused": "send SMS at your expense"},
+    ),
+    Fault(
+        "batches are let in whose signature covers one event",
+        between(adds_the_token_to_what_is_signed),
+        {"Segment: half-signed batch refused": "covers its first event only was let in"},
+    ),
+    Fault(
+        "the functions have another shared secret",
+        lambda world: world.set_secret(segment_shared_secret="another-shared-secret-of-the-tests"),
+        {"Segment: signed event skipped": "segment_shared_secret is refused"},
+    ),
+    Fault(
+        "something on the way changes the signed bytes",
+        between(writes_json_anew),
+        {"Segment: signed event skipped": "something on the way changes the request"},
+    ),
+    Fault(
+        "the functions have another segment_token",
+        lambda world: world.set_secret(segment_token="another-segment-token-of-the-tests"),
+        {
+            "Segment: event with token skipped": "segment_token is refused",
+            "Segment: malformed body named": "HTTP 401",
+        },
+    ),
+    Fault(
+        "malformed bodies are taken",
+        between(answers_malformed_bodies_with_200),
+        {"Segment: malformed body named": "should be answered 400"},
+    ),
+    Fault(
+        "reports need no token",
+        between(opens_reports),
+        {"reports: wrong token refused": "could invent delivery reports"},
+    ),
+    Fault(
+        "the functions have another report_token",
+        lambda world: world.set_secret(report_token="another-report-token-of-the-tests"),
+        {
+            "report stored": "report_token is refused",
+            "unreadable report quarantined": "report_token is refused",
+        },
+    ),
+    Fault(
+        "the reports table refuses writes",
+        lambda world: setattr(world.stack.aws, "interceptor", RefuseWrites()),
+        {"report stored": "queued instead of stored"},
+    ),
+    Fault(
+        "the quarantine queue is gone",
+        delete_quarantine,
+        {"unreadable report quarantined": "the quarantine queue does not take it"},
+    ),
+    Fault(
+        "unreadable reports are lost",
+        between(loses_what_is_unreadable),
+        {"unreadable report taken out": "Such reports are lost"},
+    ),
+    Fault(
+        "metrics are filtered by the log level",
+        lambda world: world.deploy(filter_metrics),
+        {
+            "metric SmsSkipped arrives": "log level",
+            "metric ReportStored arrives": "the alarms see nothing",
+        },
+    ),
+    Fault("an alarm is deleted", delete_alarm, {"alarms": "Missing: QuarantineAlarm."}),
+    Fault("a composite alarm is deleted", delete_composite_alarm, {"alarms": "Missing: NoReportsAlarm."}),
+    Fault("an alarm tells nobody", silence_alarm, {"alarms": "do not tell the topic AlarmTopicArn: HeldAlarm"}),
+    Fault("the stack has no alarms", lambda world: world.deploy(without_alarms), {"alarms": "has no alarms"}),
+    Fault("a log group keeps its lines for ever", keep_logs_for_ever, {"log groups": "for ever"}),
+    Fault("a log group is deleted", delete_log_group, {"log groups": "Missing: "}),
+    Fault(
+        "the console is open",
+        between(opens_the_console),
+        {"console locked": "page opens without a token"},
+    ),
+    Fault(
+        "the console's data is open",
+        between(opens_the_consoles_data),
+        {"console locked": "list of messages opens without a token"},
+    ),
+    Fault(
+        "the console's token is another one",
+        lambda world: world.set_secret(console_token="another-console-token-of-the-tests"),
+        {"console opens to its token": "console_token is refused"},
+    ),
+    Fault(
+        "the console answers although it is off",
+        lambda world: world.deploy(lambda _: None, Console="off"),
+        {"console locked": "instead of 404", "console opens to its token": "instead of 404"},
+    ),
+    Fault(
+        "MSG91 does not know the authkey",
+        lambda world: world.set_secret(msg91_authkey="mistyped-authkey"),
+        {"authkey valid at MSG91": "MSG91 does not know this authkey (code 201)"},
+    ),
+    Fault(
+        "MSG91 refuses the address",
+        lambda world: world.simulator.faults.add("418"),
+        {"authkey valid at MSG91": "IP security"},
+    ),
+    Fault(
+        "MSG91 refuses the address in other words",
+        lambda world: world.simulator.faults.add("418-401"),
+        {"authkey valid at MSG91": "Switch IP security off"},
+    ),
+    Fault(
+        "the real SMS is refused by MSG91",
+        lambda _: None,
+        {"one real SMS": "not accepted but rejected: "},
+        ("--to", "919800000022"),
+    ),
+    Fault(
+        "the real SMS is held for the balance",
+        lambda _: None,
+        {"one real SMS": "#messages-are-held"},
+        ("--to", "919800000021"),
+    ),
+    Fault(
+        "the real SMS gets no report",
+        lambda _: None,
+        {"one real SMS": "in 3 s no report came"},
+        ("--to", "919800000013"),
+    ),
+    Fault(
+        "the real SMS fails at the operator",
+        lambda _: None,
+        {"one real SMS": "Compare the text with the approved template"},
+        ("--to", "919800000002"),
+    ),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_it_fails_and_says_what_is_wrong_when(fault: Fault, world: World, verify: Verify) -> None:
+    fault.put(world)
+
+    verified = verify(*fault.arguments)
+
+    assert verified.code == 1
+    failing = {line[:36].strip() for line in verified.out.splitlines() if line[36:].startswith("FAILED")}
+    assert failing == set(fault.fails), verified.out
+    for check, words in fault.fails.items():
+        row = verified.row(check)
+        assert words in row
+        assert " → " in row
+
+
+def test_the_log_group_that_keeps_lines_for_ever_is_named(world: World, verify: Verify) -> None:
+    keep_logs_for_ever(world)
+
+    row = verify().row("log groups")
+
+    assert first_log_group(world)[0] in row
+    assert "put-retention-policy" in row
+
+
+def test_what_needs_a_missing_credential_is_skipped_and_says_so(world: World, verify: Verify) -> None:
+    world.set_secret(report_token=None)
+
+    verified = verify()
+
+    assert "skipped It needs report_token in the secret" in verified.row("report stored")
+    assert "skipped Tells nothing before this is ok: report stored" in verified.row("report in the table")
+
+
+def test_an_api_that_does_not_answer_is_told_once_for_each_check_of_it(world: World, verify: Verify) -> None:
+    world.stack.aws.deployment.deploy(replace(world.deployed, api_url="http://127.0.0.1:9"))
+
+    verified = verify()
+
+    assert verified.code == 1
+    assert "does not answer (ConnectError)" in verified.row("Segment: wrong token refused")
+    assert " ok " in verified.row("alarms")
+
+
+@pytest.mark.parametrize("answer", ["403", "500", "106", "html", "empty"])
+def test_an_unclear_answer_about_the_authkey_is_a_warning(world: World, verify: Verify, answer: str) -> None:
+    world.simulator.faults.add(answer)
+
+    verified = verify()
+
+    assert verified.code == 0
+    assert "warning" in verified.row("authkey valid at MSG91")
+    assert "TO=<your number>" in verified.row("authkey valid at MSG91")

@@ -1,0 +1,219 @@
+"""`make verify` against the local stack without faults: it is green, quiet about secrets, and leaves nothing."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Any, Final
+
+import pytest
+from botocore.client import BaseClient
+from werkzeug.wrappers import Request
+
+from sandbox.template import PATH, STACK_NAME, load_document
+from scripts.verify.__main__ import CHECKS, main
+from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
+from scripts.verify.results import NAME_WIDTH
+from segment_msg91.settings import Secrets
+from tests.verify.conftest import SECRET, Verify, World
+
+OPERATIONS: Final = (PATH.parent / "docs/operations.md").read_text()
+SECTION: Final = OPERATIONS.split("\n## Verify a deployment\n")[-1].split("\n## ")[0]
+NUMBER: Final = "919800000001"
+
+
+def test_a_stack_without_faults_is_green(verify: Verify) -> None:
+    verified = verify()
+
+    assert verified.code == 0
+    assert f"{len(CHECKS) - 1} ok, 1 skipped." in verified.out
+    assert "TO=<your number>" in verified.row("one real SMS")
+
+
+def test_it_leaves_nothing_in_tables_and_queues(world: World, verify: Verify) -> None:
+    assert verify().code == 0
+
+    aws = world.stack.aws
+    assert aws.items("MessagesTable") == aws.items("ReportsTable") == []
+    for queue in ("ReportsQuarantineQueue", "ReportsRedriveQueue"):
+        url = aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        assert "Messages" not in aws.sqs.receive_message(QueueUrl=url)
+
+
+def test_bodies_of_others_in_the_quarantine_stay_and_are_in_sight(world: World, verify: Verify) -> None:
+    url = world.stack.aws.sqs.get_queue_url(QueueName="ReportsQuarantineQueue")["QueueUrl"]
+    bodies = {f"not a report {number}" for number in range(15)}
+    for body in bodies:
+        world.stack.aws.sqs.send_message(QueueUrl=url, MessageBody=body)
+
+    assert verify().code == 0
+
+    left = [
+        message["Body"]
+        for _ in range(2)
+        for message in world.stack.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    ]
+    assert sorted(left) == sorted(bodies)
+
+
+def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify) -> None:
+    def stop_at_the_second_report(request: Request) -> None:
+        if any(world.stack.aws.items("ReportsTable")):
+            assert request.path.startswith("/msg91/reports/")
+            world.front.fault = None
+            os.kill(os.getpid(), signal.SIGINT)
+
+    world.front.fault = stop_at_the_second_report
+
+    verified = verify()
+
+    assert verified.code == 1
+    assert "Stopped, and cleaned up." in verified.out
+    assert world.stack.aws.items("ReportsTable") == []
+
+
+def test_a_console_that_is_off_must_answer_404(world: World, verify: Verify) -> None:
+    def answer_404(request: Request) -> None:
+        if request.path.startswith("/console"):
+            request.environ["PATH_INFO"] = "/nowhere"
+
+    world.deploy(lambda _: None, Console="off")
+    world.front.fault = answer_404
+    world.set_secret(console_token=None)
+
+    verified = verify()
+
+    assert verified.code == 0
+    assert "is off, and its address is answered 404" in verified.row("console locked")
+
+
+def test_alarms_without_a_topic_are_a_warning(world: World, verify: Verify) -> None:
+    world.deploy(lambda _: None, AlarmTopicArn="")
+
+    verified = verify()
+
+    assert verified.code == 0
+    assert "warning" in verified.row("alarms")
+    assert "tell nobody" in verified.row("alarms")
+
+
+@pytest.mark.parametrize("number", ["919800000001", "919800000012"])
+def test_a_real_sms_is_followed_to_its_report(world: World, verify: Verify, number: str) -> None:
+    verified = verify("--to", f"+{number}", "--text", "Hello", "--sender", "MSGXYZ", patience="10")
+
+    assert verified.code == 0
+    assert "accepted" in verified.row("one real SMS")
+    assert "delivered" in verified.row("one real SMS")
+    (sent,) = world.simulator.ledger.entries()
+    assert (sent.sms.number, sent.sms.text, sent.sms.sender) == (number, "Hello", "MSGXYZ")
+
+
+def test_no_credential_and_no_number_is_printed_or_put_into_a_url(world: World, verify: Verify) -> None:
+    verified = verify("--to", NUMBER)
+
+    said = verified.out + verified.err
+    assert "91••••••••01" in said
+    assert [value for value in (*SECRET.values(), NUMBER) if value in said] == []
+    others = [value for name, value in SECRET.items() if name != "report_token"]
+    assert [value for value in others if value in "".join(world.front.seen)] == []
+    assert "?" in world.front.seen[0]
+    assert not any(seen.split("?", 1)[1] for seen in world.front.seen)
+
+
+def test_outputs_and_members_are_those_of_the_template_and_the_code() -> None:
+    document = load_document()
+    outputs = document["Outputs"]
+    assert set(OUTPUTS) == {name for name, output in outputs.items() if "Condition" not in output}
+    assert set(OPTIONAL_OUTPUTS) == set(outputs) - set(OUTPUTS)
+    assert {*MEMBERS, *OPTIONAL_MEMBERS} == set(SECRET)
+    parsed = Secrets.parse(SECRET)
+    assert [name for name in Secrets.__slots__ if not getattr(parsed, name)] == ["refused"]
+    too_short = Secrets.parse(dict.fromkeys(SECRET, "short"))
+    assert {refused.split(":")[0] for refused in too_short.refused} == set(TOKENS)
+
+
+def test_names_of_checks_fit_their_column_and_needs_name_earlier_checks() -> None:
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) < NAME_WIDTH
+    for position, check in enumerate(CHECKS):
+        assert set(check.needs) <= set(names[:position])
+
+
+def test_the_permissions_that_are_documented_are_those_of_the_calls(
+    world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: set[str] = set()
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - botocore's own
+
+    def note(client: Any, operation: str, arguments: Any) -> Any:  # noqa: ANN401 - botocore's
+        if current_thread() is main_thread():  # in others the stack makes calls of its own
+            called.add(f"{client.meta.service_model.service_name}:{operation}")
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", note)
+    url = world.stack.aws.sqs.get_queue_url(QueueName="ReportsQuarantineQueue")["QueueUrl"]
+    world.stack.aws.sqs.send_message(QueueUrl=url, MessageBody="another body, which is put back into sight")
+    called.clear()
+
+    verify("--to", NUMBER)
+
+    assert called >= {"sqs:ReceiveMessage", "dynamodb:GetItem"}
+    documented = set(re.findall(r"`([a-z]+:[A-Z]\w+)`", SECTION))
+    assert called == documented - {"kms:Decrypt"}  # Secrets Manager's, where the key is the customer's own
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "scripts.verify", *arguments]
+    paths = {"PYTHONPATH": os.pathsep.join([str(PATH.parent / "layers/shared"), str(PATH.parent)])}
+    return subprocess.run(  # noqa: S603 - our own command
+        command, cwd=PATH.parent, env=paths | environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_stack_that_does_not_exist_is_a_usage_error(verify: Verify) -> None:
+    verified = verify(stack="segment-msg19")
+
+    assert (verified.code, verified.out) == (2, "")
+    assert "no stack segment-msg19 in ap-south-1" in verified.err
+    assert "STACK=" in verified.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [([], "STACK=segment-msg91"), (["--stack", STACK_NAME, "--to", "my phone"], "TO=")]
+)
+def test_arguments_that_make_no_sense_are_a_usage_error(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_missing_credentials_are_a_usage_error(tmp_path: Path) -> None:
+    ended = run(
+        *("--stack", STACK_NAME), HOME=str(tmp_path), AWS_DEFAULT_REGION="ap-south-1", AWS_EC2_METADATA_DISABLED="true"
+    )
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Unable to locate credentials" in ended.stderr
+    assert "aws configure" in ended.stderr
+
+
+def test_the_makefile_runs_it_against_a_local_stack(world: World) -> None:
+    environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "sandbox"}
+    command = ["make", "verify", f"STACK={STACK_NAME}", "PATIENCE=20"]
+    ended = subprocess.run(  # noqa: S603 - our own command
+        command,
+        cwd=PATH.parent,
+        env=environment | {"AWS_DEFAULT_REGION": "ap-south-1", "AWS_ENDPOINT_URL": world.stack.aws.url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 skipped" in ended.stdout
