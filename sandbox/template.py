@@ -97,7 +97,7 @@ def _long_name(suffix: str) -> str:
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
-def read(path: Path = PATH) -> dict[str, Any]:
+def load_document(path: Path = PATH) -> dict[str, Any]:
     """Return the template with each intrinsic function under its long name."""
     # A SafeLoader, with tags that only make dicts.
     document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
@@ -134,7 +134,7 @@ class Template:
 
     @classmethod
     def load(cls, path: Path = PATH, parameters: Mapping[str, str] | None = None) -> "Template":
-        return cls(read(path), parameters)
+        return cls(load_document(path), parameters)
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from sandbox.template import NO_VALUE, REGION, read
+from sandbox.template import NO_VALUE, REGION, load_document
 
 EVERYTHING: Final = {"Console": "on", "DeliveryEvents": "on"}
 """With these parameters each resource is there that does not depend on a company's rules."""
@@ -21,7 +21,7 @@ def transformed(parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
 
     An intrinsic function that needs AWS stays as it is.
     """
-    document = read()
+    document = load_document()
     given = {name: str(one["Default"]) for name, one in document["Parameters"].items()} | dict(parameters or {})
     for resource in document["Resources"].values():
         if resource["Type"] in UPLOADED:
