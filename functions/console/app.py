@@ -110,8 +110,8 @@ def _json(content: dict[str, Any]) -> Answer:
 def page(status: int) -> Answer:
     """Return the page: one document, its script and style in it, and neither allowed but by its hash.
 
-    At 401 it is the same without anything to see, and asks for the token itself: for browsers that did not ask,
-    because whatever lies between has taken or renamed the WWW-Authenticate header, as API Gateway's REST APIs do.
+    At 401 it shows no data and a form for the token, for browsers that show no prompt: something between has removed or
+    renamed the WWW-Authenticate header, as API Gateway's REST APIs do.
     """
     html, script, style = (_asset(name) for name in ("console.html", "console.js", "console.css"))
     access = "granted" if status == 200 else "refused"  # noqa: PLR2004 - it reads best as it is
@@ -147,5 +147,5 @@ def _hash(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-if in_lambda():  # the init phase has a whole core, and comes before anybody waits
+if in_lambda():  # the init phase has a whole core, and no request waits for it
     wiring()

@@ -1,4 +1,4 @@
-"""The messages table's stream: what happens to messages, back to Segment as track events."""
+"""The messages table's stream in, track events to Segment out."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -28,7 +28,7 @@ def wiring() -> tuple[SecretReader, Publisher]:
 
 @instrumented
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Take records of the stream; answer with the first that must come again, and so all after it."""
+    """Handle records of the stream; return the first one that must be retried, which retries all after it as well."""
     records: list[dict[str, Any]] = event["Records"]
     deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
     try:
@@ -37,8 +37,8 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
         logger.error("unexpected error", exception=redacted(error))
         publication = Publication(checkpoint=0)
     _record(publication, len(records))
-    again = records[publication.checkpoint :][:1]
-    return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]} for record in again]}
+    retried = records[publication.checkpoint :][:1]
+    return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]} for record in retried]}
 
 
 def _publish(records: list[dict[str, Any]], deadline: datetime) -> Publication:
@@ -65,10 +65,10 @@ def _record(publication: Publication, records: int) -> None:
         sent=publication.sent,
         skipped=publication.skipped,
         dead_lettered=publication.dead_lettered,
-        again=records - publication.checkpoint,
+        retried=records - publication.checkpoint,
         problems=publication.problems[:3],
     )
 
 
-if in_lambda():  # the init phase has a whole core, and comes before anybody waits
+if in_lambda():  # the init phase has a whole core, and no request waits for it
     wiring()

@@ -1,4 +1,4 @@
-"""POST /msg91/reports[/{token}]: MSG91's delivery reports in; and again from the redrive queue."""
+"""POST /msg91/reports[/{token}]: MSG91's delivery reports in, from its webhook and from the redrive queue."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -109,5 +109,5 @@ def _record(receipt: Receipt) -> None:
     )
 
 
-if in_lambda():  # the init phase has a whole core, and comes before anybody waits
+if in_lambda():  # the init phase has a whole core, and no request waits for it
     wiring()

@@ -67,14 +67,14 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
 
 
 def _record(results: list[Result]) -> None:
-    """Count, and log what a person may have to look into; the rest, which is most, only at DEBUG: logs cost."""
+    """Count all results. Log those that a person may have to look into; the others only at DEBUG, because logs cost."""
     for status, number in Counter(result.status for result in results).items():
         count(METRIC_OF[status], number)
     for category, number in Counter(result.failure_category for result in results if result.failure_category).items():
         count("FailureCategory", number, category=category)
     for result in results:
         log = logger.debug if result.status in _ROUTINE else logger.info
-        # Skips have reasons of our own; others may quote MSG91, who may quote a number.
+        # The reason of a skip is our own text; others may quote MSG91, which may quote a number.
         log(
             "event",
             status=result.status,
@@ -86,5 +86,5 @@ def _record(results: list[Result]) -> None:
         )
 
 
-if in_lambda():  # the init phase has a whole core, and comes before anybody waits
+if in_lambda():  # the init phase has a whole core, and no request waits for it
     wiring()

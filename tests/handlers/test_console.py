@@ -104,8 +104,8 @@ def test_a_search_finds_nothing_else(ask: "Ask", deliver: Deliver, query: dict[s
         ({"user_id": "u" * 257}, "user_id: longer than 256 characters"),
         ({"phone": PHONE, "user_id": "user-1"}, "phone, user_id: search by one of them at a time"),
         ({"name": "user-1"}, "name: not a parameter; search by phone, message_id, user_id, request_id"),
-        ({"after": "yesterday"}, "after: leads nowhere"),
-        ({"phone": PHONE, "after": "unknown"}, "after: leads nowhere"),
+        ({"after": "yesterday"}, "after: no such position"),
+        ({"phone": PHONE, "after": "unknown"}, "after: no such position"),
     ],
 )
 def test_a_query_that_cannot_be_answered_is_told_what_to_change(ask: "Ask", query: dict[str, str], named: str) -> None:

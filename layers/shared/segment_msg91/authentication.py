@@ -1,4 +1,4 @@
-"""Who may call: Segment's signature and tokens, MSG91's token, the console's. All others are refused, unread."""
+"""Who may call: Segment's signature and tokens, MSG91's token, the console's. Other requests are refused unread."""
 
 import base64
 import binascii
@@ -15,15 +15,15 @@ _SIGNATURE: Final = "x-signature"
 
 
 class UnauthorizedError(Exception):
-    """The request proves no right to call; the text says what is expected, not what was wrong with a secret."""
+    """The request does not authenticate; the text says what is expected, not what was wrong with a secret."""
 
 
 def authenticate_segment(request: Request, secrets: Secrets) -> None:
     """Let a request to /segment in, or raise UnauthorizedError.
 
-    Segment signs the whole body of a single event, but of a batch its first element only (seen in its webhook code),
-    which proves nothing about the others. So a signature over the whole body is enough; whatever else comes needs the
-    token, and a signature that comes with it must match all the same.
+    Segment signs the whole body of a single event, but of a batch its first element only (seen in its webhook code):
+    the rest of the batch is unsigned. So a signature over the whole body is enough. Every other request needs the
+    token, and if it has a signature as well, that must match.
     """
     signature = request.headers.get(_SIGNATURE)
     if signature is not None and _signs(signature, request.body, secrets):

@@ -24,7 +24,7 @@ class Encoding:
 
 
 def encoding_of(text: str, *, unicode: bool = False) -> Encoding:
-    """Choose GSM-7 where the text allows and `unicode` does not forbid it, and count the parts."""
+    """Choose GSM-7 if the text allows it and `unicode` does not forbid it, and count the parts."""
     if unicode or any(character not in _BASIC and character not in _EXTENSION for character in text):
         return Encoding("UCS-2", _parts((2 if ord(c) >= _ASTRAL else 1 for c in text), _UCS_SINGLE, _UCS_PART))
     return Encoding("GSM-7", _parts((2 if c in _EXTENSION else 1 for c in text), _GSM_SINGLE, _GSM_PART))

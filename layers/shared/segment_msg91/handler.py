@@ -78,7 +78,7 @@ def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **di
 
 
 def count_unauthorized(endpoint: str) -> None:
-    """Count a request that authenticates as nobody. No line for each: anyone can send them."""
+    """Count a request that does not authenticate. It gets no log line, because anyone can send any number of them."""
     count("Unauthorized", endpoint=endpoint)
     logger.debug("unauthorized", endpoint=endpoint)
 

@@ -24,11 +24,11 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Request":
-        """Read a payload 2.0 event. API Gateway hands form bodies over in base64; `sam local` as they are."""
+        """Read a payload 2.0 event. API Gateway encodes form bodies in base64; `sam local` does not."""
         text = event.get("body")
         body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
         if event.get("isBase64Encoded"):
-            with suppress(binascii.Error):  # else it is not what API Gateway sends, and the text is what came
+            with suppress(binascii.Error):  # API Gateway sends valid base64; of other callers, take the text unchanged
                 body = base64.b64decode(body, validate=True)
         return cls(
             body=body,
@@ -45,7 +45,7 @@ class Request:
 
 
 def answer(status: int, message: str, **content: object) -> dict[str, Any]:
-    """Write an answer in JSON. Statuses that ask for another try say when (nobody is known to heed it)."""
+    """Write an answer in JSON. A status that the caller retries has a Retry-After, which Segment may ignore."""
     headers = {"content-type": "application/json"}
     if status in (429, 503):
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
@@ -60,7 +60,7 @@ def _source_ip(context: object) -> str:
 
 
 def _texts(members: object) -> dict[str, str]:
-    """Return the members that are texts, as API Gateway's all are; consoles and other gateways write null as well."""
+    """Return the members that are texts. API Gateway's all are; test consoles and other gateways also write null."""
     if not isinstance(members, dict):
         return {}
     return {name: value for name, value in members.items() if isinstance(value, str)}

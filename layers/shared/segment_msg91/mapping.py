@@ -14,10 +14,10 @@ from segment_msg91.fields import by_canonical_name, canonical, phone_digits, tex
 from segment_msg91.settings import Defaults
 from segment_msg91.times import parse_instant
 
-# Our name in `context.integration`: events that carry it came from us and must not come round again.
+# Our name in `context.integration`: we made events that carry it, and they must not be sent for again.
 INTEGRATION_NAME: Final = "segment-msg91"
 
-# Where each type of event carries its payload, and its name.
+# The member with the payload of each type of event, and the member with its name.
 PAYLOADS: Final = {"identify": "traits", "page": "properties", "screen": "properties", "track": "properties"}
 _OTHER_TYPES: Final = frozenset({"group", "alias", "delete"})
 _NAMES: Final = {"page": "name", "screen": "name", "track": "event"}
@@ -46,12 +46,12 @@ _MAX_TEXT_LENGTH: Final = 255 * 153  # what the most parts that an SMS can have 
 
 
 class _InvalidFieldError(ValueError):
-    """A field can't be sent; the text names it and the remedy, and quotes no value."""
+    """A field can't be sent. The text names the field and the remedy, and quotes no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The event that causes an SMS, as it is told back."""
+    """The event that causes an SMS, as answers, tables and delivery events name it."""
 
     message_id: str | None
     event_type: str
@@ -77,18 +77,18 @@ class Sms:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What messages of one request have in common."""
+        """What messages that share a request have in common."""
         return (self.template_id, self.sender_id, self.parameters)
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What tells texts apart. Of equal ones MSG91 may echo one message's CRQID for all (webhook page)."""
+        """What makes texts different. For equal texts MSG91 may echo one message's CRQID for all (webhook page)."""
         return (*self.kind, self.text, self.variables)
 
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """An event that asks for an SMS and can't get one. `crqid` is None when it is no event at all."""
+    """An event that asks for an SMS and has a bad field. `crqid` is None if it is no event at all."""
 
     reason: str
     origin: Origin
@@ -98,7 +98,7 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An event that asks for no SMS, or that we must not send for."""
+    """An event that asks for no SMS, or that no SMS may be sent for."""
 
     reason: str
     origin: Origin
@@ -148,8 +148,8 @@ def _name(value: object) -> str | None:
 
 def _reason_to_skip(event: Mapping[str, Any], event_type: str, now: datetime, max_age: timedelta | None) -> str | None:
     if event_type not in PAYLOADS:
-        told = event_type if event_type in _OTHER_TYPES else "these"
-        return f"type: {told} events send no SMS"
+        name = event_type if event_type in _OTHER_TYPES else "these"
+        return f"type: {name} events send no SMS"
     context = event.get("context")
     integration = context.get("integration") if isinstance(context, dict) else None
     if isinstance(integration, dict) and integration.get("name") == INTEGRATION_NAME:
@@ -178,7 +178,7 @@ def _template_id(fields: Mapping[str, Any]) -> object:
 
 
 def _asks_for_no_sms(fields: Mapping[str, Any], place: str) -> str | None:
-    """Tell why fields ask for no SMS. A sender or template shows the intent: then what is missing is an error."""
+    """Return why fields ask for no SMS. A sender or a template shows the intent: then a missing field is an error."""
     if "senderid" in fields or _template_id(fields) is not None:
         return None
     if "phone" not in fields:
@@ -198,11 +198,7 @@ def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any
         text = _filled_in(text, {"firstname": first_name or "", **{canonical(n): v for n, v in variables.items()}})
         if not text.strip():
             raise _InvalidFieldError("message: empty once its placeholders are filled in; add firstName")
-    own_template = _optional_text(fields, "templateid", "templateId") or _optional_text(fields, "flowid", "flowId")
-    default_template = defaults.template_id if text is not None or variables else None
-    template_id = (own_template or default_template or "").strip() or None
-    if len(template_id or "") > _MAX_NAME_LENGTH:
-        raise _InvalidFieldError(f"templateId: longer than {_MAX_NAME_LENGTH} characters")
+    template_id = _template_id_for(fields, defaults, has_content=text is not None or bool(variables))
     if template_id:
         standard = {"firstName": first_name, "message": text}
         named = {name: value for name, value in standard.items() if value is not None} | variables
@@ -217,6 +213,15 @@ def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any
             parameters=_parameters(fields, {"short_url": "0"}),
         )
     return _free_text(crqid, origin, phone, text, fields, defaults)
+
+
+def _template_id_for(fields: Mapping[str, Any], defaults: Defaults, *, has_content: bool) -> str | None:
+    """Return the event's own template, else the default one, which applies to events with a text or variables only."""
+    own = _optional_text(fields, "templateid", "templateId") or _optional_text(fields, "flowid", "flowId")
+    template_id = (own or (defaults.template_id if has_content else "")).strip()
+    if len(template_id) > _MAX_NAME_LENGTH:
+        raise _InvalidFieldError(f"templateId: longer than {_MAX_NAME_LENGTH} characters")
+    return template_id or None
 
 
 def _free_text(
@@ -280,12 +285,19 @@ def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
         raise _InvalidFieldError('variables: must be an object, as in {"VAR1": "text"}')
     variables = {}
     for name, member in value.items():
-        text = "" if member is None else str(member).lower() if isinstance(member, bool) else text_of(member)
+        text = _variable_text(member)
         if text is None:
             raise _InvalidFieldError(f"variables.{well_formed(name)[:_MAX_NAME_LENGTH]}: must be a text or number")
         if canonical(name) not in ("mobiles", "crqid"):  # the recipient's own fields in a Flow request
             variables[well_formed(name)] = text
     return variables
+
+
+def _variable_text(member: object) -> str | None:
+    """Return a variable as text: null is empty, a truth value `true` or `false`; None for an object or array."""
+    if member is None:
+        return ""
+    return str(member).lower() if isinstance(member, bool) else text_of(member)
 
 
 def _parameters(fields: Mapping[str, Any], given: Mapping[str, str]) -> tuple[tuple[str, str | int], ...]:

@@ -1,19 +1,19 @@
-"""Phone numbers as people see them until they ask for one: `91••••••••01`. Pure."""
+"""Masked phone numbers: `91••••••••01`. Pure."""
 
 import re
 from typing import Final
 
 # A number as people write it, within other text: 7 to 15 digits, a space, hyphen or bracket between any two. With dots
-# it is an address, which whoever has to whitelist it must read.
+# it is an IP address, which the person who has to whitelist it must be able to read.
 _NUMBER: Final = re.compile(r"(?<![\d.])\+?\d(?:[ ()-]{0,2}\d){6,14}(?!\d)", re.ASCII)
 _MAX_LENGTH_WITHOUT_COUNTRY: Final = 9
 _HIDDEN: Final = "•"
-# Enough of a number's end to know it by, whatever stands before it: a country code, a 0, nothing.
+# So many digits at the end identify a number, whatever comes before them: a country code, a 0, nothing.
 _OWN_DIGITS: Final = 7
 
 
 def masked(phone: str) -> str:
-    """Hide a number but for its last two digits and, of ten and more, its first two. Of what is no number, all."""
+    """Hide a number except its last two digits and, if it has ten or more, its first two. Hide other texts wholly."""
     if not (phone.isascii() and phone.isdigit()) or len(phone) < _OWN_DIGITS:
         return _HIDDEN * 3
     shown = 2 if len(phone) > _MAX_LENGTH_WITHOUT_COUNTRY else 0
@@ -21,7 +21,7 @@ def masked(phone: str) -> str:
 
 
 def without_numbers(prose: str) -> str:
-    """Mask whatever in a sentence may be a number: MSG91's errors quote them."""
+    """Mask everything in a sentence that may be a number: MSG91's errors quote numbers."""
     return _NUMBER.sub(lambda found: masked(_digits(found[0])), prose)
 
 

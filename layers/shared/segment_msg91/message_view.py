@@ -1,6 +1,6 @@
-"""What became of one SMS, told to people: where it stands, why, what to do, and what happened when. Pure.
+"""One SMS as the console shows it: its status, the reason, what to do, and what happened when. Pure.
 
-Shows no phone number but masked, wherever in a message it may stand.
+Phone numbers are masked, also inside identifiers and texts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DisplayStatus:
-    """Where a message stands. `sentence`: what happened, in plain words. `advice`: what to do; empty: nothing."""
+    """A message's status. `sentence`: what happened, in plain words. `advice`: what to do; empty: nothing."""
 
     label: str
     tone: Severity
@@ -43,7 +43,7 @@ _DELIVERED: Final = DisplayStatus("Delivered", Severity.GOOD, "The phone has rec
 _DELIVERY: Final = {
     DeliveryStatus.DELIVERED: _DELIVERED,
     DeliveryStatus.FAILED: DisplayStatus(
-        "Not delivered", Severity.BAD, "MSG91 took it, and it did not reach the phone."
+        "Not delivered", Severity.BAD, "MSG91 accepted it, and it did not reach the phone."
     ),
     DeliveryStatus.NDNC: DisplayStatus(
         "Not delivered", Severity.BAD, "The number is on the do-not-disturb registry (NDNC)."
@@ -66,14 +66,14 @@ _DELIVERY: Final = {
 _ON_ITS_WAY: Final = DisplayStatus(
     "Accepted",
     Severity.WAITING,
-    "MSG91 has accepted it; no delivery report has come yet.",
-    "Reports take seconds to minutes. If none has come for hours, check the webhook's URL at MSG91.",
+    "MSG91 has accepted it. There is no delivery report yet.",
+    "Reports take seconds to minutes. If there is none after hours, check the webhook at MSG91.",
 )
 _UNKNOWN: Final = DisplayStatus(
     "Outcome unknown",
     Severity.DOUBT,
     "MSG91's answer was lost, so the SMS may have been sent or not.",
-    "A delivery report will tell. It is not sent blindly again, because that could make two SMS of it.",
+    "A delivery report will show which. It is not sent again, because that could make two SMS of it.",
 )
 _SENDING: Final = {
     SendState.SENDING: DisplayStatus("Being sent", Severity.WAITING, "It is on its way to MSG91 right now."),
@@ -83,19 +83,19 @@ _SENDING: Final = {
         "Not sent",
         Severity.BAD,
         "The event asks for an SMS, but a field of it is missing or malformed.",
-        "Correct the event where it is made or mapped. It is not sent again by itself.",
+        "Correct the event in its source or mapping. It is not sent again automatically.",
     ),
     SendState.HELD: DisplayStatus(
         "Held",
         Severity.WAITING,
-        "MSG91 refuses everything at the moment, because of the account or its configuration.",
-        "Repair that, and Segment's next retry is sent. Segment retries for four hours.",
+        "MSG91 refuses the account or its configuration at the moment.",
+        "Repair it, and Segment's next retry is sent. Segment retries for four hours.",
     ),
     SendState.RETRYABLE: DisplayStatus(
         "To be retried",
         Severity.WAITING,
         "MSG91 or the database could not be reached; nothing was sent.",
-        "Segment delivers the event again by itself, for four hours.",
+        "Segment retries the event automatically for four hours.",
     ),
     SendState.UNKNOWN: _UNKNOWN,
 }
@@ -125,7 +125,7 @@ def summary(message: Item, now: datetime) -> View:
 
 
 def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete: bool) -> View:
-    """Return all that is shown of one message. `is_complete`: the reports are all there are."""
+    """Return everything that is shown of one message. `is_complete`: there are no other reports."""
     category = _category(message)
     return {
         **summary(message, now),
@@ -149,7 +149,7 @@ def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete
 
 
 def display_status(message: Item, now: datetime) -> DisplayStatus:
-    """Tell where a message stands: by its delivery, which outweighs what was known of its sending, else by that."""
+    """Return a message's status: that of its delivery if there is one, else that of its sending."""
     standing = _base_status(message, now)
     category = _category(message)
     if standing.tone is Severity.GOOD or not category:
@@ -184,7 +184,7 @@ def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator
     for report in reports:
         yield _report_step(report)
     if not reports and "delivery_status" in message:
-        # It came without the request id that reports are looked up by.
+        # Its report has no request id, by which reports are found.
         yield _report_step(
             {
                 "status": message["delivery_status"],

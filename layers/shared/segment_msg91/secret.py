@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TTL_SECONDS: Final = 300
-# While the secret can't be read, the last good copy goes on being used for so long. Credentials that were taken out of
-# it meanwhile are still accepted, which is better than to refuse every event and report for a hiccup or a comma too
-# many.
+# While the secret can't be read, the last good copy is used for so long. Credentials that were removed from it in that
+# time are still accepted; the alternative is to refuse every event and report because of one comma too many.
 STALE_SECONDS: Final = 3600
-# After a read that failed, or one that MSG91's refusal of the authkey asked for, the next follows no sooner.
+# The time between reads after one that failed, or that was made because MSG91 refused the authkey.
 RETRY_SECONDS: Final = 15
 
 
@@ -31,7 +30,9 @@ class SecretReader:
         clock: Callable[[], float] = time.time,
         on_problem: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_problem` hears why the secret can't be read, also while a copy is served, and why a token is refused."""
+        """`on_problem` is called with the reason if the secret can't be read (also while a copy is served), or holds a
+        token that is not accepted.
+        """
         self._client = client
         self._secret_id = secret_id
         self._clock = clock  # the wall clock: Lambda freezes the process, and other clocks may stop then

@@ -19,7 +19,7 @@ class SettingsError(Exception):
 
 
 class SecretUnavailableError(Exception):
-    """Secrets Manager did not hand out a readable secret, so nobody can be authenticated now."""
+    """Secrets Manager returned no readable secret, so no request can be authenticated now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ConsoleSettings:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The credentials of both sides. An empty one authenticates nobody.
+    """The credentials of both sides. An empty one authenticates no request.
 
     `refused`: what of the secret is not used, and why; no values.
     """
@@ -157,7 +157,7 @@ class Secrets:
     def parse(cls, value: object) -> Self:
         """Read the secret's JSON object. Raises SecretUnavailableError when it is none.
 
-        Tokens of fewer than MIN_TOKEN_LENGTH characters can be guessed, so they authenticate nobody.
+        Tokens of fewer than MIN_TOKEN_LENGTH characters can be guessed, so they authenticate no request.
         """
         if not isinstance(value, dict):
             raise SecretUnavailableError("the secret is not a JSON object")
@@ -186,7 +186,7 @@ def log_level(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a Lambda runtime is starting us, whose init phase is the cheapest time to build clients."""
+    """Whether a Lambda runtime imports this code. Then clients are built at import, before the first request."""
     return "AWS_LAMBDA_RUNTIME_API" in environ
 
 

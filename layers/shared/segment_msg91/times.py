@@ -1,4 +1,4 @@
-"""Instants as text, ISO 8601 in UTC with `Z`, and what the providers write instead."""
+"""Instants as text, ISO 8601 in UTC with `Z`, and the forms that the providers write."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,7 +11,7 @@ _OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)", re.ASCII)
 
 
 def instant(moment: datetime) -> str:
-    """Write an instant of our own clock: `2024-05-22T04:36:20.123Z`. Of one width, so that text order is time order."""
+    """Write an instant of our own clock: `2024-05-22T04:36:20.123Z`. Of one length, so text order is time order."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -32,7 +32,7 @@ def parse_instant(text: str, zone: timezone = UTC) -> datetime | None:
 def parse_reported(value: object, zone: timezone) -> datetime | None:
     """Read a report's time: a date without a zone (`2024-05-22 10:06:20`, in `zone`), ISO 8601, or an epoch.
 
-    Epochs count seconds (v4's `ts`) or milliseconds. None for what is neither, or lies outside this century.
+    Epochs are seconds (v4's `ts`) or milliseconds. None for other texts, and for dates outside this century.
     """
     text = (text_of(value) or "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():

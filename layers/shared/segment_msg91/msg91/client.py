@@ -17,10 +17,10 @@ from segment_msg91.msg91.requests import request_of
 
 READ_TIMEOUT_SECONDS: Final = 10.0
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
-# What a call can take at most, bytes that trickle in aside: the lease must leave so much.
+# The longest that a call takes, unless its answer trickles in byte by byte. The lease must leave as much.
 CALL_SECONDS: Final = 2 * CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-# Lambda freezes a function between events, and a connection may die meanwhile without our hearing of it. What is
-# written into a dead one has an unknown outcome, and is never sent again; a new one costs two round trips.
+# Lambda freezes a function between events, and a connection may die in that time without a sign. A request that is
+# written into a dead connection has an unknown outcome and is not repeated; a new connection costs two round trips.
 _IDLE_SECONDS: Final = 1.0
 _TIMEOUTS: Final = {
     "timeout": httpx.Timeout(
@@ -30,7 +30,7 @@ _TIMEOUTS: Final = {
 _HEADERS: Final = {"accept": "application/json", "user-agent": "segment-msg91"}
 _MAX_ERROR_LENGTH: Final = 500
 _MAX_CODE_LENGTH: Final = 32
-_BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # longer ones may be numbers of phones
+_BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # a longer one may be a phone number
 
 _AUTH_ERRORS: Final = frozenset({"106", "201", "204", "207", "401", "HTTP 401"})
 _ADDRESS_OR_KEY_ERRORS: Final = frozenset({401, 404, 405})
@@ -48,7 +48,7 @@ _STATE_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request: accepted, rejected, held, retryable or unknown.
+    """The outcome of a request: accepted, rejected, held, retryable or unknown.
 
     `is_unanswered`: MSG91 was not reached, or did not answer in time.
     """
@@ -74,24 +74,24 @@ class Outcome:
 
     @property
     def reason(self) -> str | None:
-        """Return what a person needs to know of it: MSG91's words or ours, and the code."""
+        """Return the error for a person: MSG91's words or ours, and the code."""
         if self.state is SendState.ACCEPTED or not self.error:
             return None
-        told = self.error if "MSG91" in self.error or "msg91" in self.error else f"MSG91: {self.error}"
-        if self.error_code and self.error_code not in told:
-            told += f" ({self.error_code})"
-        return f"{told}; no delivery report follows" if self.error_code in WITHOUT_REPORT else told
+        reason = self.error if "MSG91" in self.error or "msg91" in self.error else f"MSG91: {self.error}"
+        if self.error_code and self.error_code not in reason:
+            reason += f" ({self.error_code})"
+        return f"{reason}; no delivery report follows" if self.error_code in WITHOUT_REPORT else reason
 
     @property
     def failure_category(self) -> Category | None:
-        """Why MSG91 refused it; None where it did not, or asks for another try: nothing has failed then."""
+        """Why MSG91 refused it; None if it did not, or if the request is retried: then nothing has failed."""
         if self.state in (SendState.REJECTED, SendState.HELD):
             return failures.of_refusal(self.error_code, self.error)
         return None
 
     @property
     def should_split(self) -> bool:
-        """Of a request for several: whether one of its messages alone may be the cause."""
+        """Whether one message of a request for several may alone be the cause, so that each is sent by itself."""
         return self.state is SendState.REJECTED or (self.state is SendState.ACCEPTED and self.error_code is not None)
 
 
@@ -103,22 +103,22 @@ class Msg91:
     ) -> None:
         self._base_url = base_url
         self._clock = clock
-        self._tls = httpx.create_ssl_context(trust_env=False)  # reading the certificates is most of its cost
+        self._tls = httpx.create_ssl_context(trust_env=False)  # once, because reading the certificates is slow
         self._given = transport
         self._transport = transport or self._new_transport()
         self._used_at = clock()
 
     def drop_idle_connections(self) -> None:
-        """Let go of connections that may have died in a freeze. Call it before a delivery, with no request under way.
+        """Close connections that may have died in a freeze. Call it before a delivery, while no request is running.
 
-        By the wall clock: whether a frozen machine's monotonic clock goes on, nobody promises.
+        By the wall clock: the monotonic clock of a frozen machine may stop.
         """
         if self._clock() - self._used_at > _IDLE_SECONDS:
             self.close()
             self._transport = self._given or self._new_transport()
 
     def send(self, group: Sequence[Sms], authkey: str) -> Outcome:
-        """Send messages in one request. Never raises: what can't be known is the outcome `unknown`."""
+        """Send messages in one request. Never raises: without a readable answer the outcome is `unknown`."""
         try:
             return self._send(group, authkey)
         finally:
@@ -129,7 +129,7 @@ class Msg91:
         self._transport.close()
 
     def _new_transport(self) -> httpx.HTTPTransport:
-        """A transport and no client: cookies, redirects, proxies and .netrc have no part in this, and take time."""
+        """A transport instead of a client: cookies, redirects, proxies and .netrc are not needed and take time."""
         return httpx.HTTPTransport(
             verify=self._tls, trust_env=False, limits=httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
         )
@@ -165,29 +165,45 @@ class Msg91:
 
 
 def outcome_of(status: int, content: bytes) -> Outcome:
-    """Classify an answer of MSG91's API. HTTP 200 is not success: the body decides."""
+    """Classify an answer of MSG91's API. HTTP 200 is not success: the body decides.
+
+    The first row that matches decides:
+
+    | answer | outcome |
+    |---|---|
+    | success, at 2xx | accepted |
+    | success, at another status | unknown |
+    | 2xx that is neither success nor error | unknown |
+    | a known error code, not at 429 | by the code's class |
+    | 502, 504, 520, 524 of a gateway | unknown |
+    | 429, other 5xx | retryable |
+    | 401, 404, 405, or no error in the body | held: wrong address or key, or a firewall |
+    | any other error | by its words; else rejected |
+    """
     answer = _object(content)
     message = _message(answer)
     if _is_success(answer):
         if httpx.codes.is_success(status):
             return Outcome(SendState.ACCEPTED, request_id=message or None)
-        return Outcome(SendState.UNKNOWN, None, f"HTTP {status}", "MSG91 answered success, with a status of failure")
+        error = "MSG91 answered success, with a status of failure"
+        return Outcome(SendState.UNKNOWN, error_code=f"HTTP {status}", error=error)
     if httpx.codes.is_success(status) and not _is_error(answer):
-        return Outcome(SendState.UNKNOWN, None, None, "MSG91's answer says neither success nor error")
+        return Outcome(SendState.UNKNOWN, error="MSG91's answer says neither success nor error")
     code = _code(answer, message)
     error = _error(status, code, message)
     is_throttled = status == httpx.codes.TOO_MANY_REQUESTS
     if code in API_ERRORS and not is_throttled:
-        return Outcome(_STATE_OF[error_class(code, message)], None, code, error)
+        return Outcome(_STATE_OF[error_class(code, message)], error_code=code, error=error)
     if status in _GATEWAY_ERRORS:
-        return Outcome(SendState.UNKNOWN, None, f"HTTP {status}", error, is_unanswered=True)
+        return Outcome(SendState.UNKNOWN, error_code=f"HTTP {status}", error=error, is_unanswered=True)
     if is_throttled or httpx.codes.is_server_error(status):
-        return Outcome(SendState.RETRYABLE, None, code or f"HTTP {status}", error, is_throttled)
+        error_code = code or f"HTTP {status}"
+        return Outcome(SendState.RETRYABLE, error_code=error_code, error=error, is_throttled=is_throttled)
     if status in _ADDRESS_OR_KEY_ERRORS or not _is_error(answer):
-        # Refused before MSG91's API looked at it: by a firewall, or at a wrong address. The customer can repair that.
+        # Refused before it reached MSG91's API: by a firewall, or because the address is wrong. That can be repaired.
         advice = "check the authkey, its IP whitelist and the parameter Msg91BaseUrl"
-        return Outcome(SendState.HELD, None, code or f"HTTP {status}", f"{error}; {advice}")
-    return Outcome(_STATE_OF[error_class(code, message)], None, code, error)
+        return Outcome(SendState.HELD, error_code=code or f"HTTP {status}", error=f"{error}; {advice}")
+    return Outcome(_STATE_OF[error_class(code, message)], error_code=code, error=error)
 
 
 def _object(content: bytes) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class SendState(StrEnum):
-    """Where the sending of one message stands (`send_state`)."""
+    """The state of sending one message (`send_state`)."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
@@ -20,7 +20,7 @@ class SendState(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """What a delivery report says of a message (`status`, `delivery_status`)."""
+    """The status that a delivery report gives a message (`status`, `delivery_status`)."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -85,7 +85,7 @@ CLEVERTAP_CODES: Final = {
 
 
 class ErrorClass(StrEnum):
-    """What an error of MSG91's API means for the event that ran into it."""
+    """What an error of MSG91's API means for the event that caused the call."""
 
     EVENT = "event"  # the event is wrong: final
     ACCOUNT = "account"  # the account is: hold until the customer has repaired it
@@ -108,7 +108,7 @@ API_ERRORS: Final[dict[str, tuple[ErrorClass, str]]] = {
     "202": (ErrorClass.EVENT, "invalid mobile number"),
     "203": (ErrorClass.EVENT, "invalid sender id, or its DLT entity id is missing"),
     "204": (ErrorClass.ACCOUNT, "the authkey has no permission to send SMS"),
-    "205": (ErrorClass.EVENT, "the event asks for what MSG91 does not allow"),
+    "205": (ErrorClass.EVENT, "MSG91 does not allow what the event asks for"),
     "207": (ErrorClass.ACCOUNT, "invalid authkey"),
     "208": (ErrorClass.ACCOUNT, "IP address not whitelisted"),
     "209": (ErrorClass.ACCOUNT, "the route or account is not enabled"),
@@ -130,7 +130,7 @@ API_ERRORS: Final[dict[str, tuple[ErrorClass, str]]] = {
     "601": (ErrorClass.TRANSIENT, "internal error of MSG91"),
 }
 
-# MSG91 often leaves the code out, or writes one that is not known. Then these words, in lower case, tell errors that
+# MSG91 often omits the code, or writes one that is not known. Then these words, in lower case, distinguish errors that
 # the customer can repair from errors of the event. The template errors have also been answered although all was right.
 ACCOUNT_ERROR_WORDS: Final = (
     "authkey",
@@ -153,7 +153,7 @@ WITHOUT_REPORT: Final = frozenset({"203", "211", "301"})
 
 
 def report_status(code: str | None, *texts: str | None) -> DeliveryStatus:
-    """Tell a report's status from its numeric code first, then from its texts in turn; else `unknown`."""
+    """Return a report's status by its numeric code, else by the first text that is known, else `unknown`."""
     if code in REPORT_CODES:
         return REPORT_CODES[code]
     for text in (code, *texts):

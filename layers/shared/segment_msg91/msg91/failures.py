@@ -1,7 +1,7 @@
-"""Why an SMS failed: categories that a person can act on, told from MSG91's codes and texts. Pure.
+"""Why an SMS failed: categories that a person can act on, derived from MSG91's codes and texts. Pure.
 
 Sources: MSG91's help pages on failed messages and on DLT, CleverTap's callback codes, the DLT platforms' error names.
-A text that nobody has mapped yet is `other`, and counted; a phrase in `PHRASES` is all it takes to map it.
+A text that is not mapped yet is `other`, and counted. To map it, add a phrase to `PHRASES`.
 """
 
 import re
@@ -37,7 +37,7 @@ class Failure:
     """What a category means.
 
     `is_permanent`: the same SMS fails again until its text, its number or a registration is changed. Otherwise it may
-    get through later, when the phone is back or the account repaired.
+    be delivered later, when the phone can be reached or the account is repaired.
     """
 
     is_permanent: bool
@@ -100,8 +100,8 @@ FAILURES: Final[Mapping[Category, Failure]] = {
     ),
     Category.REJECTED_BY_OPERATOR: Failure(
         _PERMANENT,
-        "MSG91 or the operator refused it, as spam for example, and said no more.",
-        "Look for what a spam filter may dislike, such as links; ask MSG91, with the request id.",
+        "MSG91 or the operator refused it, for example as spam, without details.",
+        "Look for text that a spam filter may dislike, such as links. Give MSG91 the request id and ask why.",
     ),
     Category.DUPLICATE: Failure(
         _TEMPORARY,
@@ -122,11 +122,11 @@ FAILURES: Final[Mapping[Category, Failure]] = {
     Category.OTHER: Failure(
         _TEMPORARY,
         "MSG91 gave no reason, or one that is not known here.",
-        "Read MSG91's own words, which are kept with the message and its reports; ask MSG91, with the request id.",
+        "Read MSG91's own words, stored with the message and its reports. Give MSG91 the request id and ask why.",
     ),
 }
 
-# Codes of the CleverTap form that leave no doubt: v4's `code`, v2's `ctCode`.
+# Codes of the CleverTap form with one clear meaning: v4's `code`, v2's `ctCode`.
 CLEVERTAP: Final = {
     "901": Category.DND,
     "902": Category.REJECTED_BY_OPERATOR,  # spam
@@ -140,7 +140,7 @@ CLEVERTAP: Final = {
     "917": Category.EXPIRED,
     "918": Category.DUPLICATE,
 }
-# Those beside which a text may say more. "Subscriber" (905, 910) may be absent or invalid: the milder one is assumed.
+# Vague codes: a text may say more. "Subscriber" (905, 910) is absent or invalid; the milder meaning is assumed.
 CLEVERTAP_VAGUE: Final = {
     "903": Category.REJECTED_BY_OPERATOR,
     "905": Category.UNREACHABLE,
@@ -210,9 +210,9 @@ _WORDS: Final = re.compile(r"[a-z]+|[0-9]+")
 def of_report(
     status: DeliveryStatus, code: str | None, description: str | None, failure_reason: str | None
 ) -> Category | None:
-    """Tell why a delivery report says that a message failed; None when it does not say so.
+    """Return why a message failed according to a delivery report; None if the report is no failure.
 
-    `code` is CleverTap's where there is one; MSG91's own codes say no more than the status.
+    `code` is CleverTap's if there is one; MSG91's own codes say no more than the status.
     """
     if status not in FAILING:
         return None
@@ -228,7 +228,7 @@ def of_report(
 
 
 def of_refusal(error_code: str | None, error: str | None) -> Category | None:
-    """Tell why MSG91's API refused a message; None without an error."""
+    """Return why MSG91's API refused a message; None without an error."""
     if not error_code and not error:
         return None
     return API.get(error_code or "") or _of_text(error) or Category.OTHER

@@ -41,12 +41,12 @@ MAX_BYTES_IN_BODY: Final = 200_000
 
 
 class UnreadableError(ValueError):
-    """A body, or a part of it, is no delivery report of a known form; the text says why, without quoting it."""
+    """A body, or a part of it, is no delivery report of a known form. The text says why and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """One normalised report. Instants are UTC; `raw` is its JSON as it came."""
+    """One normalised report. Instants are UTC; `raw` is its unchanged JSON."""
 
     status: DeliveryStatus
     webhook_version: Version
@@ -144,7 +144,7 @@ def _content(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     form, _, rest = text.partition("=")
     candidates = [text]
     if form.strip() == _DATA:
-        # Encoded it is what MSG91 documents; bare it is what its samples show, and what proxies make of it.
+        # URL-encoded as MSG91 documents it; or not encoded, as in its samples and after some proxies.
         candidates = [*parse_qs(text).get(_DATA, []), unquote_plus(rest), rest]
     problem = None
     for candidate in candidates:
@@ -156,7 +156,7 @@ def _content(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _unpacked(content: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Take JSON out of JSON strings, whole or under `data`: v2 as MSG91's page prints it, or a customer's own."""
+    """Parse JSON inside JSON strings, of the whole or under `data`: v2 as on MSG91's page, or a customer's own form."""
     for _ in range(_NESTED_JSON):
         if isinstance(content, str):
             content = read_json(content)
@@ -167,7 +167,17 @@ def _unpacked(content: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _recognise(content: Any) -> tuple[Version, list[dict[str, Any]]]:  # noqa: ANN401 - any JSON value
-    """Tell the version by the shape, and return the records: one for each report, with what its envelope says."""
+    """Recognise the version, and return the records: one for each report, with the members of its envelope.
+
+    The first row that matches decides:
+
+    | version | an element or record has |
+    |---|---|
+    | v2 | `report` |
+    | v4 | `meta`; or `event` and none of request id, number, CRQID |
+    | v3 | `number`, and no `telNum` |
+    | new | anything else |
+    """
     elements = content if isinstance(content, list) else [content]
     if not any(isinstance(element, dict) for element in elements):
         raise UnreadableError("neither an object nor an array of objects")
@@ -182,7 +192,7 @@ def _recognise(content: Any) -> tuple[Version, list[dict[str, Any]]]:  # noqa: A
 
 
 def _records(element: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """Yield each object under `name`, or the element itself where there is none, with its envelope's members."""
+    """Yield each object under `name`, or the element itself if there is none, with its envelope's members."""
     inner = element.get(name, {})
     envelope = {key: value for key, value in element.items() if key != name}
     for record in inner if isinstance(inner, list) else [inner]:
@@ -220,10 +230,9 @@ def _read_v4(record: Mapping[str, Any], zone: timezone) -> DeliveryReport:
     if not (event or description):
         raise UnreadableError("a report without an event")
     status = report_status(None, event, description)
-    described = report_status(None, description)
-    if status is DeliveryStatus.FAILED:  # CleverTap's code or the description may know better how it failed
-        refined = described if described in FAILING else status
-        status = CLEVERTAP_CODES.get(code or "", refined)
+    if status is DeliveryStatus.FAILED:
+        status = _failure_kind(code, description)
+    is_reason = status in FAILING and report_status(None, description) is DeliveryStatus.UNKNOWN
     return _report(
         record,
         fields,
@@ -232,9 +241,15 @@ def _read_v4(record: Mapping[str, Any], zone: timezone) -> DeliveryReport:
         code=code,
         description=description or event,
         # v4 has no field for the reason: a description that is no status text is one.
-        failure_reason=description if described is DeliveryStatus.UNKNOWN and status in FAILING else None,
+        failure_reason=description if is_reason else None,
         reported_at=_reported_at(fields, zone),
     )
+
+
+def _failure_kind(code: str | None, description: str | None) -> DeliveryStatus:
+    """Refine v4's event `failed` by CleverTap's code, else by the description."""
+    described = report_status(None, description)
+    return CLEVERTAP_CODES.get(code or "", described if described in FAILING else DeliveryStatus.FAILED)
 
 
 _EVENT: Final = ("event", "eventname")
@@ -286,7 +301,7 @@ def _report(  # noqa: PLR0913 - what the versions read differently
 
 
 def _raw(record: Mapping[str, Any]) -> str:
-    """Write a record as one text whatever the order of its members, so that a repeated report has the same digest."""
+    """Write a record as JSON with sorted members, so that a repeated report has the same digest."""
     try:
         raw = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except ValueError:

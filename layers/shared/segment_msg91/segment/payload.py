@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from segment_msg91.fields import MalformedJsonError, read_json
 
-# Segment's batches hold at most 4000. The answer tells of each event, and Lambda's answers end at 6 MB.
+# Segment's batches hold at most 4000. The answer has a result for each event, and Lambda limits answers to 6 MB.
 MAX_EVENTS_IN_BATCH: Final = 10_000
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 class MalformedBodyError(ValueError):
-    """The body holds no event, or far too many; the text says why, without quoting it."""
+    """The body holds no event, or too many. The text says why and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class EventBatch:
 def split(body: bytes) -> EventBatch:
     """Split a body into events: one object, an array of them, or the Extensible Webhook's `{"json": event}`.
 
-    Raises MalformedBodyError. What stands in an array need not be an event: that is each one's own error.
+    Raises MalformedBodyError. An element of an array that is no event is an error of its own, not of the body.
     """
     try:
         content = read_json(body.decode())
@@ -74,7 +74,7 @@ def _unwrapped(element: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _json_member(text: str, start: int) -> tuple[int, int] | None:
-    """Return where the value of the member `json` of the object at `start` begins and ends."""
+    """Return the start and end of the value of the member `json` in the object at `start`."""
     position = _after(text, start, "{")
     while position is not None and text[position : position + 1] == '"':
         name, position = _DECODER.raw_decode(text, position)
@@ -89,7 +89,7 @@ def _json_member(text: str, start: int) -> tuple[int, int] | None:
 
 
 def _after(text: str, position: int, character: str) -> int | None:
-    """Return the position of what follows `character`, which stands at `position` but for white space; else None."""
+    """Return the position after `character`, if that is next at `position` apart from white space; else None."""
     position = _skip_space(text, position)
     if text[position : position + 1] != character:
         return None

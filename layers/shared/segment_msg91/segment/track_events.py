@@ -1,4 +1,4 @@
-"""Delivery events: what has happened to a message between two states of its item, as Segment track events. Pure."""
+"""Delivery events: the changes of a message between two states of its item, as Segment track events. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ class EventName(StrEnum):
     FAILED = "SMS Failed"
 
 
-# What a final delivery status tells. MSG91 accepted all of them; an SMS that failed was on its way to the phone.
+# The event of each final delivery status. MSG91 accepted all of them; only `failed` was on its way to the phone.
 EVENT_OF: Final = {
     DeliveryStatus.DELIVERED: EventName.DELIVERED,
     DeliveryStatus.FAILED: EventName.UNDELIVERED,
@@ -40,11 +40,11 @@ class NoUserError(ValueError):
 
 
 def track_events(before: Message, after: Message, written_at: datetime) -> list[dict[str, Any]]:
-    """Return the events of what has happened to a message since `before`, in their order; an empty one is no message.
+    """Return the events that lie between two states of a message, in their order; an empty state is no message.
 
-    Each happens once in a message's life: its messageId is made from the message's key and its own name, so that
-    Segment drops it when it comes again. `written_at`, when the item became `after`, stands in for dates that a report
-    lacks. Raises NoUserError.
+    Each event happens once for a message: its messageId consists of the message's key and the event's name, so that
+    Segment drops repeats. `written_at`, when the item became `after`, replaces dates that a report lacks. Raises
+    NoUserError.
     """
     happened = [name for name in _event_names(after) if name not in _event_names(before)]
     return [_event(name, after, written_at) for name in happened]
@@ -52,7 +52,7 @@ def track_events(before: Message, after: Message, written_at: datetime) -> list[
 
 def _event_names(message: Message) -> list[EventName]:
     names: list[EventName] = []
-    # A report proves that MSG91 accepted the message, whatever became of the answer to its send.
+    # A report proves that MSG91 accepted the message, even if the answer to its send was lost.
     if _is_accepted(message) or "delivery_status" in message:
         names.append(EventName.SENT)
     if "delivery_status" in message:
@@ -94,7 +94,7 @@ def _properties(name: EventName, message: Message, written_at: datetime) -> dict
         "code": message.get("delivery_code"),
     }
     if name is EventName.SENT:
-        # What its report says, another event tells.
+        # What its report says is in another event.
         properties |= {"status": SendState.ACCEPTED, "code": None}
     elif "delivery_status" not in message:
         properties |= {"status": message.get("send_state"), "code": message.get("error_code")}
@@ -112,16 +112,16 @@ def _properties(name: EventName, message: Message, written_at: datetime) -> dict
 def _sent_at(message: Message, written_at: datetime) -> datetime:
     """Return when MSG91 accepted the message: when that was settled, or else when it was first claimed.
 
-    A send that was never settled is known by its report, which need not tell when it was; no report is older than this.
+    A send that was never settled is known by its report only, which may lack its time. No report is older than this.
     """
     name = "settled_at" if _is_accepted(message) else "created_at"
     return _instant_of(message, name) or written_at
 
 
 def _outcome_at(message: Message, sent_at: datetime, written_at: datetime) -> datetime:
-    """Return when the outcome came to pass, by its report or by the refusal of MSG91's API.
+    """Return the time of the outcome, by its report or by the refusal of MSG91's API.
 
-    Never before the send: reports tell whole seconds, by another clock.
+    Never before the send: reports have whole seconds, by another clock.
     """
     name = "delivery_reported_at" if "delivery_status" in message else "settled_at"
     return max(_instant_of(message, name) or written_at, sent_at)

@@ -27,7 +27,7 @@ _REFUSALS: Final = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTIT
 
 
 class Verdict(StrEnum):
-    """What Segment made of a batch."""
+    """Segment's verdict on a batch."""
 
     TAKEN = "taken"
     REFUSED = "refused"
@@ -44,7 +44,7 @@ class Answer:
 
 
 class Tracking:
-    """Segment's HTTP Tracking API. Every request has a connection of its own: Lambda's freezes kill idle ones."""
+    """Segment's HTTP Tracking API. Each request has its own connection, because Lambda's freezes end idle ones."""
 
     def __init__(self, base_url: str, transport: httpx.BaseTransport | None = None) -> None:
         self._client = httpx.Client(
@@ -96,6 +96,6 @@ def batches[Event](events: Iterable[Event], content_of: Callable[[Event], bytes]
 
 
 def _retry_after(response: httpx.Response) -> int | None:
-    """Read Retry-After where it tells seconds; Segment writes no dates."""
+    """Read Retry-After in seconds; Segment writes no dates."""
     text = response.headers.get("retry-after", "").strip()
     return int(text) if _WHOLE_SECONDS.fullmatch(text) else None

@@ -1,1 +1,1 @@
-"""DynamoDB and SQS: claim, settle, apply and record. The only importer of boto3 beside the secret's reader."""
+"""DynamoDB and SQS: claim, settle, apply and record. Only this folder and `secret` import botocore."""

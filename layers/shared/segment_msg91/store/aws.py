@@ -34,7 +34,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Value]]] = {"S": str, "N": Decimal,
 
 
 class StoreUnavailableError(Exception):
-    """AWS did not take a write or a read, or its answer was lost; the text names the error, never the data."""
+    """AWS refused a call, or its answer was lost. The text names the error, never the data."""
 
 
 @cache
@@ -71,7 +71,7 @@ def to_item(attributes: Mapping[str, Value | None]) -> Item:
 
 
 def from_item(item: Mapping[str, Any]) -> Attributes:
-    """Read an item in wire form. What is no text, number or truth value is none of ours, and left out."""
+    """Read an item in wire form, without attributes that are no text, number or truth value: we write no others."""
     return {
         name: _READERS[kind](content)
         for name, value in item.items()

@@ -29,7 +29,7 @@ _RETRYABLE_CANCELLATION_CODES: Final = frozenset({"None", "TransactionConflict"}
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The update was made. `before` has the item's earlier attributes if they were asked for."""
+    """The update was made. `before` has the item's earlier attributes, if they were requested."""
 
     before: Attributes = field(default_factory=dict, repr=False)
 

@@ -1,4 +1,4 @@
-"""The queues: reports that can't be stored now, to be tried again or read by a person, and stream records set aside."""
+"""The queues: reports to store later or for a person to read, and stream records that can't be delivered."""
 
 import base64
 import gzip
@@ -22,17 +22,17 @@ _MAX_ATTRIBUTE_LENGTH: Final = 512  # characters
 
 @dataclass(frozen=True, slots=True)
 class RawReport:
-    """A webhook's body as it came, and what is needed to read it again later."""
+    """A webhook's unchanged body, and what is needed to read it later."""
 
     body: bytes = field(repr=False)
     content_type: str
     received_at: str
     webhook_version: str = ""
-    """Of a body that we have cut out of another; empty: the body tells it."""
+    """The version of a body that `bodies_of` has written; empty: the body shows it."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any], received_at: str) -> "RawReport":
-        """Read an SQS record. One that somebody put there by hand may have a body only: it is received now."""
+        """Read an SQS record. A person may have sent one with a body only: then it counts as received now."""
         attributes = {name: value.get("stringValue") for name, value in record.get("messageAttributes", {}).items()}
         text: str = record["body"]
         packed = attributes.get("body_encoding") == _PACKED
@@ -46,7 +46,7 @@ class RawReport:
 
 
 class _Sqs:
-    """A queue's end that puts. Its client is made when it is needed, which most environments never see."""
+    """Sends to a queue. The client is made at the first use, which most environments never reach."""
 
     def __init__(self, connect: Callable[[], "SQSClient"], url: str) -> None:
         self._connect = connect
@@ -61,7 +61,7 @@ class Queue(_Sqs):
     """One of the two queues of reports."""
 
     def put(self, report: RawReport, reason: str) -> None:
-        """Keep a report, with the reason for it. Raises StoreUnavailableError."""
+        """Keep a report, with the reason. Raises StoreUnavailableError."""
         text, body_encoding = _packed(report.body)
         attributes = {
             "content_type": report.content_type,
@@ -75,7 +75,7 @@ class Queue(_Sqs):
                 QueueUrl=self._url,
                 MessageBody=text,
                 MessageAttributes={
-                    # A caller's content type must not be what SQS refuses a body for.
+                    # SQS must not refuse a body because of the caller's content type.
                     name: {"DataType": "String", "StringValue": _NOT_IN_SQS.sub("?", value)[:_MAX_ATTRIBUTE_LENGTH]}
                     for name, value in attributes.items()
                     if value
@@ -86,10 +86,10 @@ class Queue(_Sqs):
 
 
 class DeadLetters(_Sqs):
-    """The queue of stream records that no retry will help. Lambda puts there what it gives up as well."""
+    """The queue of stream records that no retry can help. Lambda also sends there what it gives up."""
 
     def put(self, record: Mapping[str, Any], reason: str) -> None:
-        """Keep a record as it came, with the reason for it. Raises StoreUnavailableError."""
+        """Keep an unchanged record, with the reason. Raises StoreUnavailableError."""
         try:
             self._client.send_message(
                 QueueUrl=self._url,
@@ -101,7 +101,7 @@ class DeadLetters(_Sqs):
 
 
 def _packed(body: bytes) -> tuple[str, str]:
-    """Return a body as SQS can hold it, and how: as it is, or packed where it is empty, too long, or no XML text."""
+    """Return a body in a form that SQS takes, and its encoding: packed if it is empty, too long or no XML text."""
     try:
         text = body.decode()
     except UnicodeDecodeError:

@@ -33,7 +33,7 @@ class Reports:
         self._retention = retention
 
     def record(self, report: ReportItem, received_at: datetime) -> bool:
-        """Store a report; return False when it was there. Raises StoreUnavailableError."""
+        """Store a report; return False if it is stored already. Raises StoreUnavailableError."""
         item: dict[str, Value | None] = {
             **report.attributes,
             "report_group": report.report_group,
@@ -63,7 +63,7 @@ class Reports:
         return True
 
     def _match(self, report: ReportItem) -> None:
-        """Join a report to its message that it had overtaken when it first came."""
+        """Link a report to its message, which was not there when the report was first received."""
         try:
             self._client.update_item(
                 TableName=self._table,

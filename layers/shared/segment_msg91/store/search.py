@@ -1,4 +1,4 @@
-"""The tables for people who look something up: by queries on indexes and reads by key, each with a limit.
+"""Searches in both tables: queries on indexes and reads by key, each with a limit.
 
 No call's cost grows with the tables. Three of the five indexes hold only what `search_keys` has put into them.
 """
@@ -32,7 +32,7 @@ _ROUNDS: Final = 3
 _REPORTS_PER_QUERY: Final = 500
 _REPORT_QUERIES: Final = 4
 _MAX_REPORTS: Final = 50
-# All that people are shown. `raw` is as large as the others together.
+# What the console shows. `raw` is as large as the others together.
 _REPORT_ATTRIBUTES: Final = (
     *("status", "code", "description", "failure_reason", "failure_category", "reported_at", "received_at"),
     *("webhook_version", "credits", "sender_id"),
@@ -77,7 +77,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Messages, newest first (of a request: by number), and where the next ones begin. None: there are none."""
+    """Messages, newest first (of a request: by number), and the position of the next page. None: this is the last."""
 
     messages: list[Attributes] = field(repr=False)
     after: str | None

@@ -1,4 +1,4 @@
-"""What puts a message into the indexes that only the console asks. Apart from `search`, which sending need not load."""
+"""The attributes that put a message into the console's indexes. Not in `search`, which sending need not import."""
 
 import zlib
 from datetime import UTC, date, datetime
@@ -6,8 +6,8 @@ from typing import Final
 
 from segment_msg91.store.aws import Value
 
-# A day's messages lie in so many partitions of by_day, because one takes a thousand writes a second. Never fewer than
-# it was: what lies in the others would not be found.
+# The number of partitions of a day in by_day, because one partition takes a thousand writes a second. Never lower it:
+# messages in the other partitions would not be found.
 SHARDS: Final = 8
 
 

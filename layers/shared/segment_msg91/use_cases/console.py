@@ -1,4 +1,4 @@
-"""The use case of the console: people look messages up, and read what became of each."""
+"""The use case of the console: people search for messages and read the history of each."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ _MAX_LENGTH: Final = 256  # characters, as of what is stored
 
 
 class InvalidQueryError(ValueError):
-    """The query can't be answered; the text names the parameter and the remedy."""
+    """The query can't be answered. The text names the parameter and the remedy."""
 
 
 class NotFoundError(LookupError):
@@ -27,7 +27,7 @@ class NotFoundError(LookupError):
 
 
 class Console:
-    """Answers what the page asks. Phone numbers are masked in every answer but `phone`'s."""
+    """Answers the page's requests. Phone numbers are masked in every answer except that of `phone`."""
 
     def __init__(
         self, search: Search, retention: timedelta, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -39,7 +39,7 @@ class Console:
     def messages(self, query: Mapping[str, str]) -> View:
         """Return a page of the messages that the one parameter of SEARCHES finds; without one, of the most recent.
 
-        `after` continues where a page said that there is more. Raises InvalidQueryError, StoreUnavailableError.
+        `after` is the position that the page before returned. Raises InvalidQueryError, StoreUnavailableError.
         """
         given = {name: well_formed(value.strip()) for name, value in query.items() if value.strip()}
         after = given.pop(AFTER, None)
@@ -56,7 +56,7 @@ class Console:
                 position = Position.parse(after) if after else Position(now)
                 page = self._search.recent(position, (now - self._retention).date())
         except UnknownPositionError:
-            raise InvalidQueryError(f"{AFTER}: leads nowhere (any more); search anew without it") from None
+            raise InvalidQueryError(f"{AFTER}: no such position (any more); search again without it") from None
         return {"messages": [summary(message, now) for message in page.messages], "after": page.after}
 
     def message(self, crqid: str) -> View:

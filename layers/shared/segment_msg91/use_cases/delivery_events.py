@@ -12,20 +12,20 @@ from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.queues import DeadLetters
 from segment_msg91.store.stream import Change
 
-# Seconds before Segment is asked again when it did not say; the double each further time.
+# Seconds before a retry if Segment names no time; doubled after each failure.
 _INITIAL_BACKOFF: Final = 1
-# Seconds. Nothing that Segment answers may keep events back for longer.
+# Seconds. No answer of Segment's may delay events for longer.
 _MAX_BACKOFF: Final = 600
-# Seconds that remain of an invocation when it gives records back before Segment may be asked again.
+# Seconds left of an invocation that returns records before Segment may be called again.
 _SECONDS_TO_GIVE_BACK: Final = 3
-# Before Segment is asked, time must be left for its answer, and for what is to be set aside then.
+# A call to Segment needs so many seconds: for its answer, and to dead-letter what Segment refuses.
 _MIN_SECONDS_TO_SEND: Final = CALL_SECONDS + 3
 
 type Record = Mapping[str, Any]
 
 
 class UnavailableError(Exception):
-    """Segment takes no events now; the text says what it answered."""
+    """Segment takes no events now. The text has its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _Outgoing:
 
 @dataclass(slots=True)
 class Publication:
-    """What became of the records of an invocation. From the position `checkpoint` on they must come again."""
+    """The outcome of an invocation's records. Those from the position `checkpoint` on must be retried."""
 
     checkpoint: int
     sent: int = 0
@@ -66,7 +66,7 @@ class Publisher:
     def publish(self, records: Sequence[Record], write_key: str, deadline: datetime) -> Publication:
         """Send the events of stream records, in their order, and keep trying deadline `deadline`.
 
-        Records that no retry will help are set aside, so that they keep none of the others waiting. Where Segment, or
+        Records that no retry can help go to the dead-letter queue, so that they do not block the others. If Segment, or
         the queue for those, does not answer, the rest is left to a further invocation: it sends some events again,
         which Segment drops.
         """
@@ -87,7 +87,7 @@ class Publisher:
     def _send(self, batch: Sequence[_Outgoing], write_key: str, deadline: datetime) -> dict[int, str]:
         """Send a batch; return the positions of what Segment refuses, each with the reason. Raises UnavailableError."""
         pause = _INITIAL_BACKOFF
-        reason = "Segment asked for a pause"
+        reason = "Segment requested a pause"
         while True:
             self._wait(deadline, reason)
             answer = self._tracking.send([event.content for event in batch], write_key)
@@ -110,7 +110,7 @@ class Publisher:
         now = self._clock()
         start = max(now, self._not_before or now)
         if start + timedelta(seconds=_MIN_SECONDS_TO_SEND) > deadline:
-            # Lambda invokes again at once, so the pause is kept here: a long Retry-After would spin the stream.
+            # Lambda invokes again at once, so wait here: a long Retry-After would cause invocations in a tight loop.
             self._sleep_until(min(start, deadline - timedelta(seconds=_SECONDS_TO_GIVE_BACK)))
             raise UnavailableError(reason)
         self._sleep_until(start)
@@ -122,7 +122,7 @@ class Publisher:
     def _dead_letter(
         self, records: Sequence[Record], undeliverable: Mapping[int, str], publication: Publication
     ) -> None:
-        """Put what is undeliverable among the checkpoint records into the queue; the others come again anyway."""
+        """Send undeliverable records before the checkpoint to the dead-letter queue; those after it are retried."""
         for position, reason in sorted(undeliverable.items()):
             if position >= publication.checkpoint:
                 break

@@ -17,8 +17,8 @@ from segment_msg91.store.reports import ReportItem, Reports
 from segment_msg91.times import instant, parse_instant, parse_reported
 
 _WORKERS: Final = 8
-# So long before the function's end, what is not stored yet goes into the redrive queue: some fifty bodies for ten
-# thousand reports, at the least memory that Lambda has.
+# So long before the function's end, reports that are not stored yet go into the redrive queue. That is enough time for
+# fifty bodies, of ten thousand reports, with the least memory that Lambda has.
 _QUEUEING_TIME: Final = timedelta(seconds=4)
 _MAX_WAIT_SECONDS: Final = 900.0  # Lambda's longest timeout
 _NO_DEADLINE: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -29,12 +29,12 @@ type _Stored = tuple[DeliveryReport, Applied | None, bool]  # the message it was
 
 
 class NotDurableError(Exception):
-    """Neither the tables nor the queues took a report, so MSG91 must not hear that it was received."""
+    """Neither the tables nor the queues took a report, so MSG91 must not be answered that it was received."""
 
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a body's reports, and what happened to the messages they are about."""
+    """The outcome of a body's reports, and the changes of their messages."""
 
     stored: int = 0
     duplicates: int = 0
@@ -60,8 +60,8 @@ class Receipt:
             return f"Waiting in a queue, to be stored within minutes: {self.queued}. Reports stored: {self.stored}."
         if self.quarantined:
             reason = self.problems[0] if self.problems else "it could not be read"
-            return f"Kept as it came, to be read by a person: {reason}. Reports stored: {self.stored}."
-        return f"Reports stored: {self.stored}, known before: {self.duplicates}."
+            return f"Kept unchanged for a person to read: {reason}. Reports stored: {self.stored}."
+        return f"Reports stored: {self.stored}, duplicates: {self.duplicates}."
 
 
 class Reporter:
@@ -109,7 +109,7 @@ class Reporter:
         except StoreUnavailableError as error:
             self._redrive.put(raw, str(error))
             receipt.queued = 1
-        except Exception as error:  # noqa: BLE001 - MSG91 sends it once: whatever we got wrong, the body is kept
+        except Exception as error:  # noqa: BLE001 - MSG91 may send it only once: keep the body whatever our error is
             receipt.problems.append(f"unexpected {type(error).__name__}")
             self._quarantine.put(raw, receipt.problems[-1])
             receipt.quarantined = 1
@@ -117,7 +117,7 @@ class Reporter:
     def _store(self, raw: RawReport, receipt: Receipt, deadline: datetime) -> None:
         reading = reports.read(raw.body, self._zone, raw.webhook_version)
         if reading.problems:
-            # The body whole: what could be read of it is known the next time.
+            # The whole body: the reports in it that could be read are duplicates the next time.
             self._quarantine.put(raw, reading.problems[0])
             receipt.quarantined = 1
             receipt.problems = reading.problems
@@ -170,7 +170,7 @@ class Reporter:
         return min(max(0.0, (moment - self._clock()).total_seconds()), _MAX_WAIT_SECONDS)
 
     def _store_one(self, report: DeliveryReport, received_at: datetime) -> _Stored:
-        """Apply first, record then: whoever finds the report recorded knows that it was applied."""
+        """Apply first, then record: a report that is recorded has been applied."""
         applied = self._apply(report)
         is_new = self._table.record(_item(report, applied, received_at), received_at)
         return report, applied, is_new
@@ -188,7 +188,7 @@ class Reporter:
             failure_category=report.failure_category,
             request_id=report.request_id,
         )
-        # MSG91 may echo another recipient's CRQID: without a number to check it by, only v4 is believed.
+        # MSG91 may echo another recipient's CRQID. Without a number to check it, only v4 is believed, which has none.
         crqid = report.crqid or report.meta
         if crqid and (report.phone or report.webhook_version == "v4"):
             applied = self._messages.apply(crqid, report.phone, delivery)

@@ -23,22 +23,22 @@ from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages,
 from segment_msg91.store.search_keys import search_keys
 from segment_msg91.times import instant
 
-# A claim is ours for so long. It outlives the function (template.yaml's Timeout), so that whoever finds a lease over
-# knows that nobody is sending any more.
+# The time that a claim is ours. It is longer than the function's Timeout in template.yaml, so that a lease that has
+# ended means that no function is sending the message.
 LEASE: Final = timedelta(seconds=40)
-# Claimed, sent and settled together: bounds what a kill leaves in doubt, and suits DynamoDB's hundred to a call.
+# Messages that are claimed, sent and settled together: few enough to limit what a kill leaves in doubt.
 CHUNK: Final = 200
 # Requests to MSG91 at a time.
 _WORKERS: Final = 4
 # Before a call to MSG91, time must be left for its answer and for writing that down; before a claim, for the claim too.
 _SEND_SECONDS: Final = CALL_SECONDS + 1
 _CHUNK_SECONDS: Final = CALL_SECONDS + 3
-# A known outcome is worth writing down: beyond the SDK's own three attempts.
+# Attempts to write an outcome, beyond the SDK's own three.
 _SETTLE_ROUNDS: Final = 2
 
 
 class Status(StrEnum):
-    """What became of an event, as Segment is told."""
+    """The status of an event in the answer to Segment."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -58,7 +58,7 @@ _RESULT_OF: Final = {
     SendState.RETRYABLE: Status.RETRY,
     SendState.UNKNOWN: Status.UNKNOWN,
 }
-# The HTTP status that a single event's result is answered with. Segment retries 429 and 5xx, for four hours.
+# The HTTP status of the answer to a single event. Segment retries 429 and 5xx for four hours.
 HTTP_STATUS: Final = {
     Status.ACCEPTED: 200,
     Status.DUPLICATE: 200,
@@ -74,7 +74,7 @@ HTTP_STATUS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one event."""
+    """The outcome of one event."""
 
     status: Status
     message_id: str | None
@@ -87,7 +87,7 @@ class Result:
 
     @property
     def http_status(self) -> int:
-        """What a single event's request is answered with."""
+        """The HTTP status of the answer to a single event."""
         return self.retry_with or HTTP_STATUS[self.status]
 
     @property
@@ -126,11 +126,11 @@ class Sender:
         now = self._clock()
         settings = self._settings
         mapped = [mapping.to_sms(event, settings.defaults, now, settings.max_event_age) for event in events]
-        # The same event twice in a batch is one message: the first stands for both.
+        # The same event twice in a batch is one message: the first represents both.
         wanted: dict[str, Sms | Invalid] = {}
-        for one in mapped:
-            if not isinstance(one, Skipped) and one.crqid:
-                wanted.setdefault(one.crqid, one)
+        for mapped_event in mapped:
+            if not isinstance(mapped_event, Skipped) and mapped_event.crqid:
+                wanted.setdefault(mapped_event.crqid, mapped_event)
         outcomes: dict[str, Result] = {}
         for chunk in batched(wanted.values(), CHUNK, strict=False):
             outcomes |= self._send_chunk(chunk, authkey, deadline)
@@ -140,59 +140,72 @@ class Sender:
         """Claim, send and settle."""
         now = self._clock()
         if deadline - now < timedelta(seconds=_CHUNK_SECONDS):
-            return {str(one.crqid): _retry(one, "no time left in this delivery") for one in chunk}
+            return {str(wanted.crqid): _retry(wanted, "no time left in this delivery") for wanted in chunk}
         results: dict[str, Result] = {}
         if open_reason := self._breaker.open_reason(now):
-            results = {one.crqid: _not_called(one, open_reason) for one in chunk if isinstance(one, Sms)}
-            chunk = [one for one in chunk if isinstance(one, Invalid)]
-        contents = Counter(one.content for one in chunk if isinstance(one, Sms))
-        drafts = [_draft(one, shared=isinstance(one, Sms) and contents[one.content] > 1) for one in chunk]
-        if self._settings.console_enabled:
-            drafts = [_searchable(draft, now) for draft in drafts]
-        claims = self._messages.claim(drafts, now, LEASE, self._settings.resend_unknown_after)
+            results = {sms.crqid: _not_called(sms, open_reason) for sms in chunk if isinstance(sms, Sms)}
+            chunk = [invalid for invalid in chunk if isinstance(invalid, Invalid)]
+        claims = self._messages.claim(self._claim_requests(chunk, now), now, LEASE, self._settings.resend_unknown_after)
         claimed: list[tuple[Sms, Claimed]] = []
-        for one, claim in zip(chunk, claims, strict=True):
-            if isinstance(claim, Claimed) and isinstance(one, Sms):
-                claimed.append((one, claim))
+        for wanted, claim in zip(chunk, claims, strict=True):
+            if isinstance(claim, Claimed) and isinstance(wanted, Sms):
+                claimed.append((wanted, claim))
             else:
-                results[str(one.crqid)] = self._unclaimed(one, claim, now)
+                results[str(wanted.crqid)] = self._unclaimed(wanted, claim, now)
         sent = self._send_all(claimed, authkey, deadline)
         self._settle(sent)
         return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
 
-    def _unclaimed(self, one: Sms | Invalid, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
-        if isinstance(claim, NotClaimed):
-            return _retry(one, f"the database did not take the claim ({claim.reason})")
-        if isinstance(claim, Found):
-            return self._found(one, claim, now)
-        reason = one.reason if isinstance(one, Invalid) else None
-        return Result(Status.INVALID, one.origin.message_id, crqid=one.crqid, reason=reason)
+    def _claim_requests(self, chunk: Sequence[Sms | Invalid], now: datetime) -> list[ClaimRequest]:
+        contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
+        requests = [
+            _claim_request(wanted, shared=isinstance(wanted, Sms) and contents[wanted.content] > 1) for wanted in chunk
+        ]
+        if self._settings.console_enabled:
+            return [_with_search_keys(request, now) for request in requests]
+        return requests
 
-    def _found(self, one: Sms | Invalid, found: Found, now: datetime) -> Result:
-        """Answer for an event whose message was there."""
-        message_id = one.origin.message_id
-        before = Result(Status.DUPLICATE, message_id, found.crqid, found.request_id, found.error, found.error_code)
+    def _unclaimed(self, wanted: Sms | Invalid, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
+        if isinstance(claim, NotClaimed):
+            return _retry(wanted, f"the database did not take the claim ({claim.reason})")
+        if isinstance(claim, Found):
+            return self._found(wanted, claim, now)
+        reason = wanted.reason if isinstance(wanted, Invalid) else None
+        return Result(Status.INVALID, wanted.origin.message_id, crqid=wanted.crqid, reason=reason)
+
+    def _found(self, wanted: Sms | Invalid, found: Found, now: datetime) -> Result:
+        """Answer for an event whose message is stored already."""
+        message_id = wanted.origin.message_id
+        before = Result(
+            Status.DUPLICATE,
+            message_id,
+            crqid=found.crqid,
+            request_id=found.request_id,
+            reason=found.error,
+            error_code=found.error_code,
+        )
         if found.is_reported or found.send_state in (SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID):
             reason = f"{found.send_state} by an earlier delivery" + (f": {found.error}" if found.error else "")
             return replace(before, reason=reason)
         if found.send_state is SendState.SENDING and found.lease_until > instant(now):
             return replace(before, status=Status.IN_FLIGHT, reason="an earlier delivery is sending it")
         if found.send_state is SendState.SENDING:
-            with suppress(StoreUnavailableError):  # else it stays `sending` with its lease over, which means the same
+            # If that fails, it stays `sending` with an ended lease, which means the same.
+            with suppress(StoreUnavailableError):
                 self._messages.mark_unknown(found, now)
         if found.send_state in (SendState.SENDING, SendState.UNKNOWN):
             return self._in_doubt(replace(before, status=Status.UNKNOWN))
-        return replace(before, status=Status.RETRY, reason="an earlier delivery has just been at it")
+        return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
 
     def _in_doubt(self, result: Result) -> Result:
-        """Answer for a message that may have been sent: final, unless the customer wants it sent again in a while."""
+        """Answer for a message that may have been sent: final, unless ResendUnknownAfterMinutes says otherwise."""
         resend_after = self._settings.resend_unknown_after
         if not resend_after:
             return replace(
-                result, reason=f"{result.reason or 'no answer of MSG91'}; not sent again, a report will tell"
+                result, reason=f"{result.reason or 'no answer from MSG91'}; not sent again, a report will settle it"
             )
         minutes = resend_after // timedelta(minutes=1)
-        reason = f"{result.reason or 'no answer of MSG91'}; sent again when no report has come for {minutes} minutes"
+        reason = f"{result.reason or 'no answer from MSG91'}; sent again if no report comes within {minutes} minutes"
         return replace(result, reason=reason, retry_with=503)
 
     def _send_all(
@@ -212,7 +225,7 @@ class Sender:
         """Send a group in one request; if one of several may be the cause of an error, each by itself."""
         now = self._clock()
         if deadline - now < timedelta(seconds=_SEND_SECONDS):
-            # The function was frozen, or others took long. Nothing was sent, and the next delivery may.
+            # The function was frozen, or other groups took long. Nothing was sent; the next delivery can send it.
             return [
                 (sms, Outcome(SendState.RETRYABLE, error="no time left for MSG91 in this delivery")) for sms in group
             ]
@@ -225,7 +238,7 @@ class Sender:
         return [(sms, outcome) for sms in group]
 
     def _call_msg91(self, group: Sequence[Sms], authkey: str) -> Outcome:
-        """Ask MSG91; where it refuses the authkey, again with the secret's present one, if that is another."""
+        """Call MSG91. If it refuses the authkey, call it again with the secret's present one, if that is different."""
         outcome = self._msg91.send(group, authkey)
         if outcome.is_auth_error:
             fresh = self._fresh_authkey()
@@ -235,7 +248,7 @@ class Sender:
         return outcome
 
     def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
-        """Write the outcomes. One that can't be written stays `sending`, deadline its report or the lease's end."""
+        """Write the outcomes. Those that can't be written stay `sending` until their reports or the leases' ends."""
         pending = [
             Settlement(
                 claim=claim,
@@ -268,69 +281,73 @@ class Sender:
 
 
 def summary(results: Sequence[Result], *, is_batch: bool) -> tuple[int, str]:
-    """Return the HTTP status and the one line that a request is answered with.
+    """Return the HTTP status and the message of the answer to a request.
 
-    A batch is final when each of its events is; Segment then delivers none of them again.
+    A batch is final if all of its events are: Segment then retries none of them.
     """
     if not is_batch:
         (result,) = results
         return result.http_status, result.reason or f"SMS {result.status}."
     counts = Counter(str(result.status) for result in results)
-    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    line = f"{len(results)} event{'s' * (len(results) > 1)}: {told}."
+    outcomes = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    line = f"{len(results)} event{'s' * (len(results) > 1)}: {outcomes}."
     if all(result.is_final for result in results):
         return 200, line
-    return 503, line + " Deliver them again; those that are done will be duplicates."
+    return 503, line + " Retry all of them; those that are final will be duplicates."
 
 
 def _in_order(mapped: Sequence[Sms | Invalid | Skipped], outcomes: dict[str, Result]) -> list[Result]:
     results: list[Result] = []
     answered: set[str] = set()
-    for one in mapped:
-        message_id = one.origin.message_id
-        if isinstance(one, Skipped):
-            results.append(Result(Status.SKIPPED, message_id, reason=one.reason))
-        elif one.crqid is None:
-            results.append(Result(Status.INVALID, message_id, reason=one.reason))
+    for event in mapped:
+        message_id = event.origin.message_id
+        if isinstance(event, Skipped):
+            results.append(Result(Status.SKIPPED, message_id, reason=event.reason))
+        elif event.crqid is None:
+            results.append(Result(Status.INVALID, message_id, reason=event.reason))
         else:
-            first = outcomes[one.crqid]
-            repeats = one.crqid in answered and first.is_final
-            results.append(replace(first, status=Status.DUPLICATE, reason="twice in this batch") if repeats else first)
-            answered.add(one.crqid)
+            first = outcomes[event.crqid]
+            repeats = event.crqid in answered and first.is_final
+            results.append(
+                replace(first, status=Status.DUPLICATE, reason="the same event earlier in this batch")
+                if repeats
+                else first
+            )
+            answered.add(event.crqid)
     return results
 
 
-def _draft(one: Sms | Invalid, *, shared: bool) -> ClaimRequest:
-    """Describe a message. `shared`: others go out with the same text, and MSG91 may report them by its CRQID."""
-    origin = one.origin
+def _claim_request(wanted: Sms | Invalid, *, shared: bool) -> ClaimRequest:
+    """Describe a message. `shared`: others have the same text, and MSG91 may report them under its CRQID."""
+    origin = wanted.origin
     attributes: dict[str, Value | None] = {
         "message_id": origin.message_id,
         "event_type": origin.event_type,
         "event_name": origin.event_name,
         "user_id": origin.user_id,
         "anonymous_id": origin.anonymous_id,
-        "phone": one.phone,
+        "phone": wanted.phone,
     }
-    if isinstance(one, Invalid):
-        return ClaimRequest(str(one.crqid), attributes, one.reason)
+    if isinstance(wanted, Invalid):
+        return ClaimRequest(str(wanted.crqid), attributes, wanted.reason)
     described = {
-        "sender_id": one.sender_id,
-        "template_id": one.template_id,
-        "encoding": one.encoding,
-        "parts": one.parts,
+        "sender_id": wanted.sender_id,
+        "template_id": wanted.template_id,
+        "encoding": wanted.encoding,
+        "parts": wanted.parts,
         "crqid_shared": shared or None,
     }
-    return ClaimRequest(one.crqid, attributes | described)
+    return ClaimRequest(wanted.crqid, attributes | described)
 
 
-def _searchable(draft: ClaimRequest, now: datetime) -> ClaimRequest:
-    """Let the console find a message by more than its number and its request id."""
-    message_id, user_id = draft.attributes["message_id"], draft.attributes["user_id"]
-    return replace(draft, write_once=search_keys(draft.crqid, message_id, user_id, now))
+def _with_search_keys(request: ClaimRequest, now: datetime) -> ClaimRequest:
+    """Add the attributes by which the console finds a message, beyond its number and its request id."""
+    message_id, user_id = request.attributes["message_id"], request.attributes["user_id"]
+    return replace(request, write_once=search_keys(request.crqid, message_id, user_id, now))
 
 
 def _open_reason(outcome: Outcome) -> OpenReason | None:
-    """Tell what an outcome means for the next message; None if it concerns its own only."""
+    """Return what an outcome means for the next message; None if it concerns its own message only."""
     if not outcome.concerns_every_message:
         return None
     kind = FailureKind.UNANSWERED if outcome.is_unanswered else FailureKind.REFUSED
@@ -343,14 +360,14 @@ def _outcome_of_open_circuit(reason: OpenReason) -> Outcome:
     return Outcome(SendState.RETRYABLE, error=_advice(reason))
 
 
-def _not_called(one: Sms, reason: OpenReason) -> Result:
+def _not_called(wanted: Sms, reason: OpenReason) -> Result:
     """Answer for an event while MSG91 is not called: nothing is claimed, and Segment delivers it again."""
     if reason.kind is FailureKind.UNANSWERED:
-        return _retry(one, _advice(reason))
+        return _retry(wanted, _advice(reason))
     return Result(
         Status.HELD,
-        one.origin.message_id,
-        one.crqid,
+        wanted.origin.message_id,
+        crqid=wanted.crqid,
         reason=_advice(reason),
         error_code=reason.code,
         failure_category=reason.category,
@@ -361,5 +378,5 @@ def _advice(reason: OpenReason) -> str:
     return f"{reason.reason}; MSG91 is called again within {reason.open_for // timedelta(seconds=1)} s"
 
 
-def _retry(one: Sms | Invalid, reason: str) -> Result:
-    return Result(Status.RETRY, one.origin.message_id, crqid=one.crqid, reason=reason)
+def _retry(wanted: Sms | Invalid, reason: str) -> Result:
+    return Result(Status.RETRY, wanted.origin.message_id, crqid=wanted.crqid, reason=reason)
