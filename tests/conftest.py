@@ -493,7 +493,7 @@ def track() -> Track:
     return make
 
 
-SHARING: Final = ("tests/browser/", "tests/built/", "tests/chaos/")
+SHARING: Final = ("tests/browser/", "tests/built/", "tests/chaos/", "tests/verify/")
 
 
 class _OneWorldEach(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed

@@ -79,8 +79,8 @@ CHECKS: Final = (
     Check("one real SMS", sms.sms_is_delivered, needs=("Segment: signed event skipped",)),
 )
 _ALARMED: Final = (
-    "These probes were counted: some requests answered 401, one quarantined body. Alarms that watch for those may ring "
-    "once for them, and end by themselves."
+    "Logs and metrics counted the probes: about ten requests answered 401, one malformed, one quarantined body. "
+    "QuarantineAlarm may ring once for the latter; the alarms for refused requests need more of them."
 )
 
 

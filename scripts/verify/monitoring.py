@@ -31,9 +31,9 @@ def metric_arrives(name: str, target: Target) -> Result:
     level = target.parameter("LogLevel") or "not known"
     return failed(
         f"CloudWatch has no {name} of the service {target.stack} since this run began, so the alarms see nothing.",
-        f"Metrics travel as log lines of level INFO: the functions' application log level (LogLevel is {level}) must "
-        "let them through. Deploy this checkout again; check the functions' log level in the Lambda console. On a slow "
-        "day CloudWatch needs more minutes: PATIENCE=600 waits longer.",
+        "Metrics travel as log lines that Lambda takes as INFO: the functions' application log level must be INFO or "
+        f"DEBUG, whatever LogLevel is ({level}). Deploy this checkout again, and look at the level in the Lambda "
+        "console. CloudWatch may also be slow: PATIENCE=600 waits longer.",
     )
 
 

@@ -1,6 +1,7 @@
 """Checks of MSG91's route: a report is stored, an unreadable one is kept, and both are taken out again."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,8 @@ _QUARANTINE_WITHIN: Final = 30.0
 _HIDDEN_FOR: Final = 120
 """Seconds that other bodies in the quarantine are out of sight at most, if this run dies while it looks."""
 _MOST_OTHERS: Final = 1000
+_UNDER_WAY: Final = 2.0
+"""Seconds after which a report that was being sent when a run was stopped is stored."""
 _LOG: Final = "Look at the log of DeliveryReportsFunction."
 
 
@@ -116,6 +119,8 @@ def clean_up(target: Target) -> None:
     """Take away what a run that was broken off may have left."""
     _delete(target)
     _take_out(target, within=0)
+    time.sleep(_UNDER_WAY)
+    _delete(target)
 
 
 def _not_taken(response: httpx.Response, wanted: str) -> Result:

@@ -13,7 +13,8 @@ import pytest
 from botocore.client import BaseClient
 from werkzeug.wrappers import Request
 
-from sandbox.template import PATH, STACK_NAME, load_document
+from sandbox.interception import PASS, Call, Verdict
+from sandbox.template import PATH, STACK_NAME, read
 from scripts.verify.__main__ import CHECKS, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
 from scripts.verify.results import NAME_WIDTH
@@ -59,18 +60,29 @@ def test_bodies_of_others_in_the_quarantine_stay_and_are_in_sight(world: World, 
     assert sorted(left) == sorted(bodies)
 
 
-def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify) -> None:
-    def stop_at_the_second_report(request: Request) -> None:
-        if any(world.stack.aws.items("ReportsTable")):
-            assert request.path.startswith("/msg91/reports/")
-            world.front.fault = None
-            os.kill(os.getpid(), signal.SIGINT)
+class StopAtTheFirstQuery:
+    """Ctrl-C while the stored report is being looked for."""
 
-    world.front.fault = stop_at_the_second_report
+    is_stopped = False
+
+    def before(self, call: Call) -> Verdict:
+        if (call.operation, call.resource) == ("Query", "ReportsTable") and not self.is_stopped:
+            self.is_stopped = True
+            os.kill(os.getpid(), signal.SIGINT)
+        return PASS
+
+    def after(self, call: Call) -> None:
+        """Nothing follows."""
+
+
+def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify) -> None:
+    world.stack.aws.interceptor = StopAtTheFirstQuery()
 
     verified = verify()
 
     assert verified.code == 1
+    assert "report stored" in verified.out
+    assert "report deleted" not in verified.out
     assert "Stopped, and cleaned up." in verified.out
     assert world.stack.aws.items("ReportsTable") == []
 
@@ -100,6 +112,24 @@ def test_alarms_without_a_topic_are_a_warning(world: World, verify: Verify) -> N
     assert "tell nobody" in verified.row("alarms")
 
 
+@pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
+def test_metrics_arrive_at_every_log_level(world: World, verify: Verify, level: str) -> None:
+    world.deploy(lambda _: None, LogLevel=level)
+
+    assert " ok " in verify().row("metric SmsSkipped arrives")
+
+
+def test_a_key_with_ip_security_is_a_warning_when_the_functions_have_a_vpc(world: World, verify: Verify) -> None:
+    world.deploy(lambda _: None, VpcSubnetIds="subnet-1", VpcSecurityGroupIds="sg-1")
+    world.simulator.faults.add("418")
+
+    verified = verify()
+
+    assert verified.code == 0
+    assert "warning" in verified.row("authkey valid at MSG91")
+    assert "NAT gateway" in verified.row("authkey valid at MSG91")
+
+
 @pytest.mark.parametrize("number", ["919800000001", "919800000012"])
 def test_a_real_sms_is_followed_to_its_report(world: World, verify: Verify, number: str) -> None:
     verified = verify("--to", f"+{number}", "--text", "Hello", "--sender", "MSGXYZ", patience="10")
@@ -124,7 +154,7 @@ def test_no_credential_and_no_number_is_printed_or_put_into_a_url(world: World, 
 
 
 def test_outputs_and_members_are_those_of_the_template_and_the_code() -> None:
-    document = load_document()
+    document = read()
     outputs = document["Outputs"]
     assert set(OUTPUTS) == {name for name, output in outputs.items() if "Condition" not in output}
     assert set(OPTIONAL_OUTPUTS) == set(outputs) - set(OUTPUTS)
