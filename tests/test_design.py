@@ -1,4 +1,4 @@
-"""The contract in docs/design.md names what the template and the code have."""
+"""docs/design.md names what the template and the code have: its contract, and where each promise is kept."""
 
 import re
 from pathlib import Path
@@ -46,3 +46,19 @@ def test_the_contract_names_the_metrics_of_the_reference() -> None:
 @pytest.mark.parametrize("attribute", sorted({*MESSAGE, *REPORT}))
 def test_the_data_model_names_every_attribute(attribute: str) -> None:
     assert attribute in NAMES
+
+
+POINTERS: Final = [
+    (path, name)
+    for cell in re.findall(r"^\|[^|]+\|([^|]+)\|[^|]+\|$", DESIGN.split("\n## Sending one event\n")[0], re.MULTILINE)
+    for part in cell.split(";")
+    for path in re.findall(r"`([\w/]+\.py)`", part)
+    for name in (re.findall(r"`([\w.]+)`", part.partition(":")[2]) or [""])
+]
+
+
+@pytest.mark.parametrize(("path", "name"), POINTERS)
+def test_a_promise_s_code_is_where_the_design_says(path: str, name: str) -> None:
+    source = (ROOT / "layers/shared/segment_msg91" / path).read_text()
+    for part in name.split(".") if name else ():
+        assert re.search(rf"^ *(?:def |class )?{part}\b", source, re.MULTILINE), name
