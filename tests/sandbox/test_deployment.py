@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws import Aws, running_aws
 from sandbox.deployment import Deployed
-from sandbox.template import REGION, STACK_NAME, Template, read
+from sandbox.template import REGION, STACK_NAME, Template, load_document
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -114,8 +114,10 @@ def test_every_alarm_and_log_group_of_the_template_is_there(operator: Operator) 
         for page in operator.cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
         for one in page["StackResourceSummaries"]
     ]
-    declared = {name: resource for name, resource in read()["Resources"].items() if "Condition" not in resource}
-    assert {one["LogicalResourceId"] for one in resources} == set(declared)
+    declared = {
+        name: resource for name, resource in load_document()["Resources"].items() if "Condition" not in resource
+    }
+    assert {one["LogicalResourceId"] for one in resources} == declared
 
     of_type = {
         kind: {one["PhysicalResourceId"] for one in resources if one["ResourceType"] == f"AWS::{kind}"}
@@ -170,7 +172,7 @@ def test_what_was_logged_before_a_reset_is_gone_with_it(operator: Operator) -> N
 def test_lambda_drops_lines_below_the_functions_log_level(
     operator: Operator, log_level: str, level: str | None, *, passes: bool
 ) -> None:
-    document = read()
+    document = load_document()
     document["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"] = log_level
     operator.aws.deployment.deploy(replace(operator.deployed, template=Template(document)))
 

@@ -16,7 +16,7 @@ from sandbox.deployment import Deployed
 from sandbox.msg91_simulator.simulator import Simulator, Webhook
 from sandbox.servers import serving, url_of, wsgi_server
 from sandbox.stack import Options, Stack, running_stack
-from sandbox.template import REGION, STACK_NAME, Template, read
+from sandbox.template import REGION, STACK_NAME, Template, load_document
 from scripts.verify.__main__ import main
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class World:
 
     def deploy(self, change: Callable[[dict[str, Any]], object], **parameters: str) -> None:
         """Describe the stack as if it had been deployed from another template."""
-        document = read()
+        document = load_document()
         change(document)
         template = Template(document, {**self.deployed.template.parameters, **parameters})
         self.stack.aws.deployment.deploy(replace(self.deployed, template=template))

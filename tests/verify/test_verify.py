@@ -14,7 +14,7 @@ from botocore.client import BaseClient
 from werkzeug.wrappers import Request
 
 from sandbox.interception import PASS, Call, Verdict
-from sandbox.template import PATH, STACK_NAME, read
+from sandbox.template import PATH, STACK_NAME, load_document
 from scripts.verify.__main__ import CHECKS, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
 from scripts.verify.results import NAME_WIDTH
@@ -154,7 +154,7 @@ def test_no_credential_and_no_number_is_printed_or_put_into_a_url(world: World, 
 
 
 def test_outputs_and_members_are_those_of_the_template_and_the_code() -> None:
-    document = read()
+    document = load_document()
     outputs = document["Outputs"]
     assert set(OUTPUTS) == {name for name, output in outputs.items() if "Condition" not in output}
     assert set(OPTIONAL_OUTPUTS) == set(outputs) - set(OUTPUTS)
