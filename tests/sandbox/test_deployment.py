@@ -117,7 +117,7 @@ def test_every_alarm_and_log_group_of_the_template_is_there(operator: Operator) 
     declared = {
         name: resource for name, resource in load_document()["Resources"].items() if "Condition" not in resource
     }
-    assert {one["LogicalResourceId"] for one in resources} == declared
+    assert {one["LogicalResourceId"] for one in resources} == set(declared)
 
     of_type = {
         kind: {one["PhysicalResourceId"] for one in resources if one["ResourceType"] == f"AWS::{kind}"}

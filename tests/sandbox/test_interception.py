@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE: Final = "MessagesTable"
-ONE_ATTEMPT: Final = Config(read_timeout=0.3, retries={"mode": "standard", "total_max_attempts": 1})
+ONE_ATTEMPT: Final = Config(read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ def test_sqs_refuses_likewise(aws: Aws, session: boto3.Session) -> None:
 
 
 def test_an_answer_later_than_the_callers_patience_is_a_timeout(aws: Aws, dynamodb: "DynamoDBClient") -> None:
-    aws.interceptor = Fixed(Delay(0.6))
+    aws.interceptor = Fixed(Delay(1.5))
     assert isinstance(error_of(lambda: put(dynamodb)), ReadTimeoutError)
     assert stored(aws) == 1
 
