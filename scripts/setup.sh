@@ -46,6 +46,7 @@ UV_PYTHON=$(find_python)
 UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
 UV_NATIVE_TLS=${UV_NATIVE_TLS:-$UV_SYSTEM_CERTS}
 export UV_PYTHON UV_SYSTEM_CERTS UV_NATIVE_TLS
+[ -d .venv ] || echo "Setting up .venv with CPython 3.13 and the locked packages: about a minute, the first time only." >&2
 uv=$(find_uv)
 if ! "$uv" sync --frozen --quiet; then
   echo "Set-up failed (see above). It needs CPython 3.13: install it, or let uv download it, and run make again." >&2
