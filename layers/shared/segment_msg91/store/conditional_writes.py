@@ -138,7 +138,7 @@ class ConditionalWrites:
         return outcomes
 
     def write_or_defer(self, updates: Sequence[Update]) -> list[str]:
-        """Write what ends claims of ours; return the keys that failed, and remember those for `write_pending`.
+        """Write what ends our own claims; return the keys that failed, and remember those for `write_pending`.
 
         No other process knows that such a message was not sent, or was: it would end as `unknown`.
         """

@@ -21,7 +21,7 @@ from segment_msg91.times import instant, parse_instant
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The most days that one call looks at, so at most three times eight queries.
+# The maximum of days that one call reads: three times eight queries.
 DAYS: Final = 3
 PAGE: Final = 25
 
@@ -49,14 +49,16 @@ class Index(Enum):
 
 
 class UnknownPositionError(ValueError):
-    """Nothing can be continued from there: the message is gone, or belongs to another search."""
+    """There is no such position: its message was deleted, or belongs to another search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a look at the most recent messages has come: to this instant, and at it past these messages.
+    """A position in the list of the most recent messages: an instant, and the messages of that instant already shown.
 
-    A batch's messages have one instant together, so an instant alone is no position among them.
+    The messages of a batch share one instant, so an instant alone is no position among them. Example: a page ends in
+    a batch of three, with keys a, b and c in the partitions 1, 4 and 6; a and b were shown. The next page then begins
+    at that instant, after a in partition 1, after b in partition 4, and with c in partition 6.
     """
 
     until: datetime
@@ -100,7 +102,7 @@ class Search:
         self._reports_table = reports_table
 
     def find(self, index: Index, value: str, after: str | None = None) -> Page:
-        """Return the messages with this value, a page of them. `after`: what the page before it said.
+        """Return a page of the messages with this value. `after` is the position that the page before returned.
 
         Raises StoreUnavailableError, and UnknownPositionError.
         """
