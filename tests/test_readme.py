@@ -1,4 +1,4 @@
-"""The README's tables say what the code does, its paths exist, and its commands are the Makefile's."""
+"""The tables of README and docs say what the code does, their links work, and their commands are the Makefile's."""
 
 import json
 import re
@@ -21,11 +21,15 @@ from segment_msg91.use_cases.segment_ingest import HTTP_STATUS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs/reference.md").read_text()
+DELIVERY_EVENTS = (ROOT / "docs/delivery-events.md").read_text()
+SANDBOX = (ROOT / "sandbox/README.md").read_text()
+DOCUMENTS = sorted(path for folder in ("", "docs", "sandbox", "tests") for path in (ROOT / folder).glob("*.md"))
 
 
-def _table(heading: str) -> list[list[str]]:
+def _table(heading: str, document: str = REFERENCE) -> list[list[str]]:
     """Return the rows of the first table under a heading, cells without code marks."""
-    section = re.split(r"^#{2,3} ", README.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    section = re.split(r"^#{2,3} ", document.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
     rows = re.search(r"^\|.*\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", section, re.MULTILINE)
     assert rows, heading
     lines = rows[1].strip().splitlines()
@@ -45,19 +49,19 @@ def parameters() -> dict[str, Any]:
 
 
 def test_parameters_and_their_defaults_are_the_templates(parameters: dict[str, Any]) -> None:
-    told = {name: default for name, default, _ in _table("Parameters")}
-    assert told == {name: str(parameter["Default"]) for name, parameter in parameters.items()}
+    documented = {name: default for name, default, _ in _table("Parameters")}
+    assert documented == {name: str(parameter["Default"]) for name, parameter in parameters.items()}
 
 
 def test_results_and_their_http_statuses_are_the_codes() -> None:
-    told = {status: int(http) for status, http, _ in _table("Answers to Segment")}
-    assert told == {str(status): http for status, http in HTTP_STATUS.items()}
+    documented = {status: int(http) for status, http, _ in _table("HTTP responses to Segment")}
+    assert documented == {str(status): http for status, http in HTTP_STATUS.items()}
 
 
 def test_delivery_statuses_are_the_codes() -> None:
-    told = _table("Delivery statuses")
-    assert {status: int(rank) for status, rank, _, _ in told} == {str(status): rank for status, rank in RANK.items()}
-    for status, _, codes, texts in told:
+    documented = _table("Delivery statuses")
+    assert {status: int(rank) for status, rank, _, _ in documented} == {str(status): rank for status, rank in RANK.items()}
+    for status, _, codes, texts in documented:
         assert _listed(codes) == {code for code, meaning in REPORT_CODES.items() if meaning == status}
         if status != "unknown":
             assert _listed(texts) == {text for text, meaning in REPORT_TEXTS.items() if meaning == status}
@@ -72,21 +76,21 @@ def test_failures_are_the_codes() -> None:
 
 
 def test_error_codes_are_the_codes() -> None:
-    told = {error_class: _listed(codes) for error_class, codes, _ in _table("MSG91's error codes")}
+    documented = {error_class: _listed(codes) for error_class, codes, _ in _table("MSG91's error codes")}
     coded: dict[str, set[str]] = {}
     for code, (error_class, _) in API_ERRORS.items():
         coded.setdefault(error_class, set()).add(code)
-    assert told == coded
+    assert documented == coded
 
 
 def test_the_codes_without_a_report_are_named() -> None:
-    after = README.split("Unknown codes are final, and stored. After ")[1].split(" MSG91 sends no delivery report")[0]
+    after = REFERENCE.split("and stored. After ")[1].split(" MSG91 sends no delivery report")[0]
     assert set(re.findall(r"\d+", after)) == WITHOUT_REPORT
 
 
 def test_fields_are_those_that_are_mapped() -> None:
-    told = {name for name, _, _ in _table("Fields")}
-    assert told == {"phone", "message", "firstName", "senderID", "templateId", "variables", *PARAMETERS.values()}
+    documented = {name for name, _, _ in _table("Fields")}
+    assert documented == {"phone", "message", "firstName", "senderID", "templateId", "variables", *PARAMETERS.values()}
 
 
 def test_metrics_are_those_that_are_emitted() -> None:
@@ -99,11 +103,11 @@ def test_metrics_are_those_that_are_emitted() -> None:
 
 
 def test_delivery_events_are_the_codes() -> None:
-    assert {name for name, _, _ in _table("Delivery events back into Segment")} == set(EventName)
+    assert {name for name, _, _ in _table("Delivery events", DELIVERY_EVENTS)} == set(EventName)
 
 
 def test_the_delivery_event_that_is_shown_is_one_that_is_sent() -> None:
-    shown = json.loads(README.split("## Delivery events back into Segment")[1].split("```json\n")[1].split("```")[0])
+    shown = json.loads(DELIVERY_EVENTS.split("```json\n")[1].split("```")[0])
     *_, record = json.loads((ROOT / "events/stream.json").read_text())["Records"]
     change = Change.of(record)
     (sent,) = track_events(change.before, change.after, change.written_at)
@@ -114,25 +118,42 @@ def test_the_delivery_event_that_is_shown_is_one_that_is_sent() -> None:
 
 
 def test_magic_numbers_are_the_simulators() -> None:
-    told = dict(_table("On your machine"))
-    assert told.pop("any other") == "delivered"
-    assert told == {suffix: behaviour.sentence.replace("`", "") for suffix, behaviour in NUMBERS.items()}
+    documented = dict(_table("Magic numbers", SANDBOX))
+    assert documented.pop("any other") == "delivered"
+    assert documented == {suffix: behaviour.sentence.replace("`", "") for suffix, behaviour in NUMBERS.items()}
 
 
-def test_links_lead_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]
-    assert links
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-    }
-    for link in links:
-        assert link[1:] in headings if link.startswith("#") else (ROOT / link.partition("#")[0]).exists(), link
+def _anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives to the headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_are_checked_in_every_document() -> None:
+    assert {ROOT / "README.md", ROOT / "docs/reference.md", ROOT / "sandbox/README.md"} <= set(DOCUMENTS)
+    assert "first-deployment" in _anchors("# First deployment\n```sh\n# No heading\n```\n")
+    assert "no-heading" not in _anchors("# First deployment\n```sh\n# No heading\n```\n")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_and_anchor_resolves(document: Path) -> None:
+    text = document.read_text()
+    for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text):
+        path, _, anchor = "".join(link).partition("#")
+        if path.startswith(("https:", "http:")):
+            continue
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target.read_text()), link
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150
 
 
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:^|`|… )make ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:^ *|`|… )make ([a-z]+)", README, re.MULTILINE))
     assert {"run", "test", "build"} <= named <= targets
 
 
