@@ -37,7 +37,7 @@ chaos: $(READY) ## Kills, freezes and faults everywhere at once, judged by MSG91
 		$(if $(DYNAMODB),--dynamodb $(DYNAMODB))
 
 .PHONY: bench
-bench: $(READY) ## Measure the built functions against the floor and the usual way, and write docs/performance.md
+bench: $(READY) ## Measure the built functions against an import baseline and a Powertools reference; write docs/performance.md
 	@python -m benchmarks
 
 .PHONY: lint
