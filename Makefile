@@ -24,7 +24,7 @@ test: $(READY) lint ## Lint, types, every test (on moto and DynamoDB Local), the
 	@pytest -n 2
 
 .PHONY: protections
-protections: $(READY) ## Take the lines away that keep the promises, and show which test misses each
+protections: $(READY) ## Remove each safeguard (mutation testing), and check that a named test fails without it
 	@python scripts/protections.py
 
 .PHONY: fuzz
