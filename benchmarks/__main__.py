@@ -1,4 +1,4 @@
-"""`make bench`: measures the built functions against the floor and the usual way, and writes docs/performance.md."""
+"""`make bench`: measures the built functions against two references, and writes docs/performance.md."""
 
 import platform
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.building import LAYER, build, sizes
-from benchmarks.measures import Measures, Result
+from benchmarks.measures import POWERTOOLS, Measures, Result
 from benchmarks.measuring import INGEST, bench
 from benchmarks.prices import MUMBAI, US_EAST, costs, total
 from sandbox.template import PATH
@@ -34,7 +34,7 @@ def main() -> int:
             Result(
                 f"a million messages with their reports, {name}",
                 f"{total(usages[name], US_EAST):.2f} USD",
-                f"the usual way, single, {total(usages['the usual way, single'], US_EAST):.2f} USD; {US_EAST.region}",
+                f"{POWERTOOLS}, single, {total(usages[f'{POWERTOOLS}, single'], US_EAST):.2f} USD; {US_EAST.region}",
                 f"under {budget:.2f} USD",
                 total(usages[name], US_EAST) < budget,
             )
@@ -69,7 +69,7 @@ def main() -> int:
         ),
         "",
         "### Cost of a million messages with their reports",
-        "List prices in USD, SMS fees aside.",
+        "List prices in USD, without SMS fees.",
         "",
     ]
     for name, usage in usages.items():
@@ -124,14 +124,14 @@ def _machine() -> str:
 
 
 def _write(lines: list[str]) -> None:
-    """Put the figures between the page's marks, and leave what people wrote."""
+    """Write the figures between the page's marks, and keep the rest of the page."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     PAGE.write_text("\n".join([before + _BEGIN, *lines, _END + after]), encoding="utf-8")
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # it talks to a person
+    print(line, flush=True)  # noqa: T201  # output for the user
 
 
 if __name__ == "__main__":

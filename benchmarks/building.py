@@ -1,4 +1,4 @@
-"""The builds that are compared: what `sam build` makes of this project, and the floor with the same layer."""
+"""The builds that are compared: this project by `sam build`, and the import baseline with the same layer."""
 
 import compileall
 import shutil
@@ -11,19 +11,19 @@ from typing import Final
 from sandbox.template import PATH
 
 CACHE: Final = PATH.parent / ".cache" / "bench"
-FLOOR: Final = Path(__file__).resolve().parent / "floor"
-USUAL_WAY: Final = Path(__file__).resolve().parent / "usual_way"
+IMPORT_BASELINE: Final = Path(__file__).resolve().parent / "import_baseline"
+POWERTOOLS_REFERENCE: Final = Path(__file__).resolve().parent / "powertools_reference"
 LAYER: Final = "SharedLayer"
 
 
 @dataclass(frozen=True, slots=True)
 class Builds:
     plain: Path
-    """As `sam build` leaves it: without bytecode, which Lambda can't keep, because code and layers are read-only."""
+    """From `sam build`: without bytecode, which Lambda can't write, because code and layers are read-only."""
     compiled: Path
-    """As `make build` leaves it."""
-    plain_floor: Path
-    compiled_floor: Path
+    """From `make build`: with bytecode."""
+    plain_import_baseline: Path
+    compiled_import_baseline: Path
 
 
 def build() -> Builds:
@@ -33,10 +33,10 @@ def build() -> Builds:
     built = subprocess.run(command, cwd=PATH.parent, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if built.returncode:
         raise RuntimeError(built.stderr)
-    floor = CACHE / "plain_floor"
-    shutil.copytree(FLOOR, floor)
-    shutil.copytree(plain / LAYER, floor / LAYER)
-    return Builds(plain, _compiled(plain), floor, _compiled(floor))
+    baseline = CACHE / "plain_import_baseline"
+    shutil.copytree(IMPORT_BASELINE, baseline)
+    shutil.copytree(plain / LAYER, baseline / LAYER)
+    return Builds(plain, _compiled(plain), baseline, _compiled(baseline))
 
 
 def _compiled(plain: Path) -> Path:
@@ -47,7 +47,7 @@ def _compiled(plain: Path) -> Path:
 
 
 def sizes(layer: Path) -> dict[str, int]:
-    """The bytes of each package in the layer, with its metadata."""
+    """Return the bytes of each package in the layer, with its metadata."""
     found: dict[str, int] = {}
     for path in (layer / "python").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:

@@ -16,8 +16,8 @@ from sandbox.template import Function
 def cold_starts(
     bench: Bench, function: str, builds: Mapping[str, Path], event: Event, rounds: int
 ) -> Mapping[str, Sequence[float]]:
-    """Start each build's function in turns, and return by its name the seconds until it had answered the event."""
-    (described,) = (one for one in bench.template.functions() if one.name == function)
+    """Start the function of each build in turns; return by build the seconds until it answered the event."""
+    (described,) = (candidate for candidate in bench.template.functions() if candidate.name == function)
     seconds: dict[str, list[float]] = {name: [] for name in builds}
     with httpx.Client(trust_env=False, timeout=60) as http:
         for _ in range(rounds):

@@ -1,7 +1,7 @@
-"""Runs in a function's place, with its code, the layer and the runtime's packages alone; calls its handler, measures.
+"""Calls a function's handler and measures it, with only its code, the layer and the runtime's packages.
 
-`python driver.py`: a task as JSON on standard input, a reading as JSON on standard output (see `Bench.run`). Nothing of
-this project is imported here but the function itself.
+`python driver.py`: a task as JSON on standard input, a reading as JSON on standard output (see `Bench.run`). It imports
+nothing of this project except the function itself.
 """
 
 import http.client
@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from typing import Any
 
-_BYTES_PER_LOG_EVENT = 26  # what CloudWatch Logs adds to each, in what it charges
+_BYTES_PER_LOG_EVENT = 26  # what CloudWatch Logs charges for each besides its text
 
 
 class Context:
-    """What handlers use of Lambda's context."""
+    """The part of Lambda's context that handlers use."""
 
     function_name = "benchmark"
     memory_limit_in_mb = 512
@@ -27,10 +27,10 @@ class Context:
     aws_request_id = "00000000-0000-4000-8000-000000000000"
 
     def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return max(0, int(1000 * (self._ends - time.monotonic())))
+        return max(0, int(1000 * (self._deadline - time.monotonic())))
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     if task["core"] is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {task["core"]})
     for cgroup in task["cgroups"]:
-        with open(cgroup, "w", encoding="ascii") as processes:  # noqa: PTH123  # no more imports than a function has
+        with open(cgroup, "w", encoding="ascii") as processes:  # noqa: PTH123  # only the imports that a function has
             processes.write(str(os.getpid()))
     results = os.dup(1)
     log = tempfile.TemporaryFile()  # noqa: SIM115  # until the process ends

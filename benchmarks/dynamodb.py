@@ -1,7 +1,7 @@
-"""A DynamoDB that takes no time of its own: items in dictionaries, and the request units that AWS would charge.
+"""A DynamoDB that takes almost no time: items in dictionaries, and the request units that AWS would charge.
 
-It knows the conditions that this project and the usual way write, not DynamoDB's expression language; that is moto's
-part, in the tests. The benchmarks check what came out: so many SMS, so many items.
+It knows only the conditions that this project and the Powertools reference write; the tests use moto, which knows the
+expression language. The benchmarks check the result: the number of SMS and of items.
 """
 
 import math
@@ -17,7 +17,7 @@ type Item = Mapping[str, Mapping[str, Any]]
 _WRITE_UNIT: Final = 1024
 _READ_UNIT: Final = 4096
 _ASSIGNMENT: Final = re.compile(r"(#?\w+) = (?:if_not_exists\((?P<kept>#?\w+), )?(:\w+)\)?")
-_CLAIMABLE: Final = ({"S": "held"}, {"S": "retryable"})
+_CLAIMABLE: Final = ({"S": "provider_time"}, {"S": "retryable"})
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Table:
 
 
 class ConditionFailedError(Exception):
-    """`item` is what was in the way."""
+    """`item` is the stored item that did not meet the condition."""
 
     def __init__(self, item: Item | None) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class DynamoDb:
     def __init__(self, tables: Sequence[Table]) -> None:
         self.tables = {table.name: table for table in tables}
         self.units: Counter[str] = Counter()
-        """Request units, by what they are charged for: `reads`, a table, or `table/index`. Reads in halves."""
+        """Request units by what is charged: `reads`, a table, or `table/index`. A read can be half a unit."""
 
     def answer(self, operation: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and the body."""
@@ -71,7 +71,7 @@ class DynamoDb:
             case "GetItem":
                 item = self._read(self.tables[body["TableName"]], body["Key"])
                 return {"Item": item} if item else {}
-            case "Query":  # of an index, by functions that did not find what they were looking for
+            case "Query":  # of an index, by functions that found no item by its key
                 self.units["reads"] += 0.5  # type: ignore[assignment]  # eventually consistent
                 return {"Items": [], "Count": 0}
             case _:
@@ -103,7 +103,7 @@ class DynamoDb:
         return {"Attributes": before} if before and body.get("ReturnValues") == "ALL_OLD" else {}
 
     def _charge(self, table: Table, before: Item | None, after: Item, *, in_transaction: bool = False) -> None:
-        """By the larger of the item before and after; twice in a transaction; an index when its entry changes."""
+        """Charge the larger of the item before and after; twice in a transaction; an index if its entry changes."""
         units = max(1, math.ceil(max(size_of(before or {}), size_of(after)) / _WRITE_UNIT))
         self.units[table.name] += 2 * units if in_transaction else units
         for name, keys in table.indexes.items():
@@ -113,7 +113,7 @@ class DynamoDb:
 
 
 def size_of(item: Item) -> int:
-    """Bytes, as DynamoDB counts them: names, and values by their type. Source: AWS, "Item sizes and formats"."""
+    """Return the bytes as DynamoDB counts them: names, and values by type. Source: AWS, "Item sizes and formats"."""
     return sum(len(name.encode()) + _size_of_value(value) for name, value in item.items())
 
 

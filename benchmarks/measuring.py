@@ -1,4 +1,4 @@
-"""Runs a subject's handler in a process of its own against the providers, and reads what it took."""
+"""Runs a handler in its own process against the providers, and reads the measurements."""
 
 import json
 import os
@@ -28,7 +28,7 @@ _HERE: Final = Path(__file__).resolve().parent
 
 
 class WrongResultError(Exception):
-    """A benchmark did not do what it was to measure."""
+    """A benchmark did not do the work that it measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +43,23 @@ class Reading:
     """Bytes, of the process."""
     log_bytes: int
     calls: Mapping[str, int]
-    held: float
-    """Seconds that all calls together were in the providers' hands."""
+    provider_time: float
+    """Seconds that the providers took for all calls together."""
     units: Mapping[str, float]
     """DynamoDB's request units."""
     sms: int
     queued: Sequence[Mapping[str, Any]]
-    """What was put into SQS queues, as SendMessage's arguments."""
+    """The arguments of SendMessage, for each message to an SQS queue."""
 
     @property
     def wall(self) -> float:
-        """Seconds for an event, in the median."""
+        """Median seconds for an event."""
         return statistics.median(self.walls)
 
     @property
     def overhead(self) -> float:
-        """Seconds for an event in the median, beyond what its calls took, one after another, at the providers."""
-        return self.wall - self.held / len(self.walls)
+        """Median seconds for an event, without the time that the providers took for its calls, one after another."""
+        return self.wall - self.provider_time / len(self.walls)
 
     @property
     def dynamodb_calls(self) -> int:
@@ -78,7 +78,7 @@ class Subject:
 
 @dataclass(slots=True)
 class Bench:
-    """The providers, and what runs subjects against them."""
+    """The running providers; runs subjects against them."""
 
     port: int
     build: Path
@@ -86,7 +86,7 @@ class Bench:
     template: Template = field(default_factory=Template.load)
 
     def reset(self, latency: Mapping[str, float], items: Mapping[str, int] | None = None) -> None:
-        """Empty the providers, and set their latencies; `items` puts so many others into tables beforehand."""
+        """Empty the providers and set their latencies. `items` is the number of other items by table."""
         content = {"latency": latency, "items": items or {}}
         httpx.post(f"{self.url}/reset", json=content, trust_env=False, timeout=120).raise_for_status()
 
@@ -96,10 +96,10 @@ class Bench:
 
     def memory(self, function: str) -> int:
         """The function's memory, in MB."""
-        return next(one.memory for one in self.template.functions() if one.name == function)
+        return next(candidate.memory for candidate in self.template.functions() if candidate.name == function)
 
     def environment(self, function: str) -> dict[str, str]:
-        """The function's variables as the template has them, and what leads it to the providers."""
+        """Return the function's variables of the template, with the providers' addresses."""
         return {
             **self.template.environment(function, self.url),
             "AWS_ENDPOINT_URL": self.url,
@@ -120,9 +120,9 @@ class Bench:
         cgroups: Sequence[Path] = (),
         seconds: float = 29,
     ) -> Reading:
-        """Call the handler for each event, one after another. Raises WrongResultError when it did not run.
+        """Call the handler for each event, one after another. Raises WrongResultError if it did not run.
 
-        `seconds` is the time that the handler has for an event, by its context.
+        `seconds` is the remaining time that the context reports for each event.
         """
         code = subject.code / function
         path = (code, self.build / "SharedLayer" / "python", self.runtime)
@@ -152,9 +152,9 @@ class Bench:
         return _reading(json.loads(ran.stdout))
 
 
-def _reading(told: dict[str, Any]) -> Reading:
-    providers = told.pop("providers")
-    return Reading(**told, **providers)
+def _reading(driver: dict[str, Any]) -> Reading:
+    providers = driver.pop("providers")
+    return Reading(**driver, **providers)
 
 
 @contextmanager

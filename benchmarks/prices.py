@@ -1,6 +1,6 @@
-"""What AWS charges, and what a message and a stack that is idle therefore cost.
+"""What AWS charges, and the cost of a message and of an idle stack.
 
-List prices in USD, without free tiers, as AWS published them in 2025. Look yours up before you budget.
+List prices in USD, without free tiers, as AWS published them in 2025. Check the current prices before you budget.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,17 +35,17 @@ class Usage:
     """What one message with its report used, on average."""
 
     requests: float
-    """Of API Gateway and of Lambda: one and the same."""
+    """Requests to API Gateway, and as many to Lambda."""
     lambda_seconds: float
     memory_gigabytes: float
     units: Mapping[str, float]
-    """DynamoDB's request units, by what they are charged for, `reads` among them."""
+    """DynamoDB's request units by what is charged, including `reads`."""
     log_bytes: float
     access_log_bytes: float
 
 
 def costs(usage: Usage, prices: Prices) -> Iterator[tuple[str, float, float]]:
-    """Yield what is paid for, how much of it a million messages use, and what that costs."""
+    """Yield each item of the bill, the amount that a million messages use, and its cost."""
     yield "HTTP API requests, millions", usage.requests, MILLION * usage.requests * prices.http_api_request
     yield "Lambda requests, millions", usage.requests, MILLION * usage.requests * prices.lambda_request
     gb_seconds = MILLION * usage.lambda_seconds * usage.memory_gigabytes
@@ -72,17 +72,17 @@ _DASHBOARD: Final = 3.00
 _SECRET: Final = 0.40
 _SQS_REQUEST: Final = 0.40e-6
 _POLLS: Final = 5 * 3 * 60 * 730
-"""Lambda asks a queue that is empty with five pollers, each of which waits for 20 s."""
+"""Lambda polls an empty queue with five pollers, each of which waits for 20 s."""
 
 
-def standing_costs(resources: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:
-    """Yield what a stack is paid for in a month without one request, how many there are of it, and what that costs.
+def idle_costs(resources: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:
+    """Yield each item of the bill for a month without requests, its count, and its cost.
 
-    `resources` are a template's after SAM's transform. Tables, functions, log groups and routes cost nothing idle.
+    `resources` are a template's after SAM's transform. Idle tables, functions, log groups and routes cost nothing.
     """
 
     def of_type(kind: str) -> list[dict[str, Any]]:
-        return [one.get("Properties", {}) for one in resources.values() if one["Type"] == kind]
+        return [resource.get("Properties", {}) for resource in resources.values() if resource["Type"] == kind]
 
     watched = sum(
         len([metric for metric in alarm.get("Metrics", []) if "MetricStat" in metric]) or 1
@@ -91,7 +91,7 @@ def standing_costs(resources: Mapping[str, Any]) -> Iterator[tuple[str, int, flo
     composite = len(of_type("AWS::CloudWatch::CompositeAlarm"))
     dashboards = len(of_type("AWS::CloudWatch::Dashboard"))
     secrets = len(of_type("AWS::SecretsManager::Secret"))
-    polled = sum("StartingPosition" not in one for one in of_type("AWS::Lambda::EventSourceMapping"))
+    polled = sum("StartingPosition" not in mapping for mapping in of_type("AWS::Lambda::EventSourceMapping"))
     yield "Metrics in alarms", watched, watched * _ALARM_METRIC
     yield "Composite alarms", composite, composite * _COMPOSITE_ALARM
     yield "Dashboard", dashboards, dashboards * _DASHBOARD

@@ -1,7 +1,7 @@
 """DynamoDB, Secrets Manager, SQS and MSG91 at fixed latencies: `python -m benchmarks.providers` prints its port.
 
-A process of its own, so that what is measured is the function. It keeps, since it was last asked, the calls by name,
-how long they were in hand, DynamoDB's request units, and the number of SMS.
+It is a separate process, so that the measurements are of the function alone. It counts since the last read: calls by
+name, the time that they took, DynamoDB's request units, and SMS.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from sandbox.aws import SECRET
 from sandbox.template import Template
 
 IDEMPOTENCY_TABLE: Final = "IdempotencyTable"
-"""What Powertools' idempotency needs, in the usual way."""
+"""What Powertools' idempotency needs, in the Powertools reference."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET: Final = re.compile(rb"\r\nx-amz-target: *(\w+)\.(\w+)", re.IGNORECASE)
 _HEAD: Final = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
@@ -31,8 +31,8 @@ class Providers:
     """Seconds, by provider: `dynamodb`, `secretsmanager`, `sqs`, `msg91`."""
     dynamodb: DynamoDb = field(default_factory=lambda: DynamoDb(tables()))
     calls: Counter[str] = field(default_factory=Counter)
-    held: float = 0.0
-    """Seconds that all calls together were in hand, from their last byte in to their first byte out."""
+    provider_time: float = 0.0
+    """Seconds for all calls together, from the last byte received to the first byte sent."""
     sms: int = 0
     queued: list[dict[str, Any]] = field(default_factory=list)
 
@@ -53,12 +53,12 @@ class Providers:
             status, answer = self.dynamodb.answer(operation, json.loads(body))
             return "dynamodb", status, json.dumps(answer).encode()
         self.calls["MSG91"] += 1
-        asked = json.loads(body)
-        self.sms += sum(len(sms["to"]) for sms in asked["sms"]) if "sms" in asked else len(asked["recipients"])
+        request = json.loads(body)
+        self.sms += sum(len(sms["to"]) for sms in request["sms"]) if "sms" in request else len(request["recipients"])
         return "msg91", 200, json.dumps({"type": "success", "message": uuid.uuid4().hex[:24]}).encode()
 
     def control(self, path: str, body: bytes) -> dict[str, Any]:
-        """`/reset` with latencies and a number of items per table to begin with; `/read` what happened since."""
+        """Handle `/reset` with latencies and a number of items by table, and `/read`, which returns the counts."""
         if path == "/reset":
             wanted = json.loads(body)
             self.latency, self.dynamodb = wanted.get("latency", {}), DynamoDb(tables())
@@ -69,11 +69,16 @@ class Providers:
         return self._read()
 
     def _read(self) -> dict[str, Any]:
-        """Return what happened since the last time, and forget it."""
-        told = {"calls": self.calls, "held": self.held, "sms": self.sms, "units": self.dynamodb.units}
-        told["queued"] = self.queued
-        self.calls, self.held, self.sms, self.dynamodb.units, self.queued = Counter(), 0.0, 0, Counter(), []
-        return told
+        """Return the counts since the last read, and reset them."""
+        reading = {
+            "calls": self.calls,
+            "provider_time": self.provider_time,
+            "sms": self.sms,
+            "units": self.dynamodb.units,
+        }
+        reading["queued"] = self.queued
+        self.calls, self.provider_time, self.sms, self.dynamodb.units, self.queued = Counter(), 0.0, 0, Counter(), []
+        return reading
 
 
 class Connection(asyncio.Protocol):
@@ -108,7 +113,7 @@ class Connection(asyncio.Protocol):
         provider, status, answer = self._providers.answer(head, body)
 
         def finish() -> None:
-            self._providers.held += loop.time() - began
+            self._providers.provider_time += loop.time() - began
             self._write(status, answer)
 
         if latency := self._providers.latency.get(provider):
@@ -121,7 +126,7 @@ class Connection(asyncio.Protocol):
 
 
 def tables() -> list[Table]:
-    """The template's, empty, and the usual way's."""
+    """Return the template's tables, empty, and that of the Powertools reference."""
     return [
         *(_table(table.name, table.definition) for table in Template.load().tables()),
         Table(IDEMPOTENCY_TABLE, ["id"], {}),
@@ -140,7 +145,7 @@ async def serve() -> None:
     providers = Providers()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(providers), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # whoever started this waits for it
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # the parent process reads it
     await server.serve_forever()
 
 

@@ -1,6 +1,6 @@
-"""The processor time that Lambda gives a function of some memory: a share of a core, by the kernel's CPU quota.
+"""Limits a function to the share of a core that Lambda gives for its memory, by the kernel's CPU quota.
 
-Where this process may not make control groups there is no quota, and durations are computed from processor time.
+If this process may not create control groups there is no quota, and durations are computed from processor time.
 """
 
 import os
@@ -19,7 +19,7 @@ _PERIOD: Final = 20_000
 
 @contextmanager
 def throttled(megabytes: int) -> Iterator[Path | None]:
-    """Yield the control group of a function of so much memory; None where there can't be one."""
+    """Yield the control group of a function with this memory; None if there can't be one."""
     share = megabytes / MEGABYTES_PER_CORE
     group = (_V1 if (_V1 / "cpu.cfs_quota_us").exists() else _V2) / f"segment-msg91-{os.getpid()}-{megabytes}"
     try:

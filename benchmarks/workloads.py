@@ -1,4 +1,4 @@
-"""What the functions are given: API Gateway's events with Segment's events or MSG91's reports in them."""
+"""Input of the functions: API Gateway's events with Segment's events or MSG91's reports in them."""
 
 import base64
 import itertools
@@ -17,7 +17,7 @@ REPORTS_ROUTE = f"/msg91/reports/{SECRET['report_token']}"
 
 
 def track_events() -> Iterator[Event]:
-    """Orders, each with a number and a text of its own, as Segment's webhook sends them: about 1 KB."""
+    """Yield orders, each with a unique number and text, as Segment's webhook sends them: about 1 KB."""
     for number in itertools.count():
         yield {
             "type": "track",
@@ -53,14 +53,14 @@ def track_events() -> Iterator[Event]:
 
 
 def segment_request(events: Sequence[Event]) -> Event:
-    """One event as it is, several as a batch."""
+    """Return a request with a single event as an object, several as an array."""
     body = json.dumps(events if len(events) > 1 else events[0])
     headers = {"authorization": f"Bearer {SECRET['segment_token']}", "content-type": "application/json"}
     return _request(SEGMENT_ROUTE, "/segment", headers, body) | {"isBase64Encoded": False}
 
 
 def reports_request(crqids: Sequence[str], first: int = 0) -> Event:
-    """A v2 body: MSG91 groups its reports by request; here each is a request of its own, which is the worst."""
+    """Return a v2 body. MSG91 groups reports by request; here each has its own request, which is the worst case."""
     groups = [
         {
             "senderId": "MSGIND",
@@ -93,7 +93,7 @@ def reports_request(crqids: Sequence[str], first: int = 0) -> Event:
 
 
 def redrive_request(message: Mapping[str, Any]) -> Event:
-    """Lambda's event for a message of SendMessage's arguments, taken from the queue."""
+    """Return Lambda's event for a queued message, from the arguments of SendMessage."""
     attributes = {
         name: {"stringValue": attribute["StringValue"], "dataType": attribute["DataType"]}
         for name, attribute in message["MessageAttributes"].items()

@@ -1,7 +1,7 @@
 """Delete what the two tables hold about one person: the messages to a phone number, and their delivery reports.
 
-Asks for the number instead of taking it as an argument, which the shell and other users of the machine would see, and
-prints no more of it than its last two digits. Without --delete it only counts. docs/operations.md says what else to do.
+It prompts for the number, because the shell and other users of the machine can see arguments, and prints only its last
+two digits. Without --delete it only counts. docs/operations.md says what else to do.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Tables:
 
 @dataclass(slots=True)
 class Found:
-    """The keys of all that is about a number, each once."""
+    """The keys of all items about a number, each once."""
 
     messages: dict[str, Item] = field(default_factory=dict)
     reports: dict[tuple[str, str], Item] = field(default_factory=dict)
@@ -55,14 +55,14 @@ class Person:
     def __init__(self, dynamodb: "DynamoDBClient", tables: Tables, phone: str) -> None:
         self._dynamodb = dynamodb
         self._tables = tables
-        # As messages and reports have it; and as it was typed, which is how an invalid event's stands there.
+        # Messages and reports have the digits; an invalid event has the number as it was given.
         self._phones = dict.fromkeys((phone_digits(phone) or phone, phone))
 
     def find(self, *, scan: bool = False) -> Found:
         """Find messages and reports by the indexes.
 
-        A message's reports are filed under MSG91's request id, else under the message's key. One case remains that no
-        index leads to: a report under a request id that never reached us, because the answer to the send was lost.
+        A message's reports have MSG91's request id or the message's key as their group. No index leads to one kind of
+        report: its group is a request id that is not stored, because the answer to the send was lost.
         `scan` reads the whole reports table for those.
         """
         found = Found()
@@ -77,7 +77,7 @@ class Person:
         return replace(found, unlinked_reports=0) if scan else found
 
     def delete(self, found: Found) -> None:
-        """Delete reports first: the messages lead to them, so that a second run finds what a broken-off one left."""
+        """Delete reports first: messages lead to them, so a second run finds what an interrupted run left."""
         for key in found.reports.values():
             self._dynamodb.delete_item(TableName=self._tables.reports, Key=key)
         for key in found.messages.values():
@@ -94,8 +94,8 @@ class Person:
         found.messages[crqid] = {"crqid": message["crqid"]}
         groups = {message[name]["S"] for name in ("crqid", "request_id") if name in message}
         reports = [report for group in groups for report in self._query(self._tables.reports, "report_group", group)]
-        # A request's other recipients stand in the same group. v4's reports have no number: filed under our key or
-        # matched to it they are this message's.
+        # The group also has reports of the request's other recipients. Reports of v4 have no number: they belong to
+        # this message if they refer to its key.
         own = [
             report
             for report in reports
@@ -128,17 +128,17 @@ class Person:
 
 
 def masked(phone: str) -> str:
-    """Return a number as it may be shown: `••••••••••01`."""
+    """Return a number with only its last two digits: `••••••••••01`."""
     return "•" * max(0, len(phone) - _SHOWN_DIGITS) + phone[-_SHOWN_DIGITS:]
 
 
 def summary(phone: str, found: Found, *, deleted: bool) -> str:
-    """Say what was found, what became of it, and what is left to do."""
+    """Return what was found, whether it was deleted, and what to do next."""
     counted = f"{_counted(len(found.messages), 'message')}, {_counted(len(found.reports), 'report')}"
     lines = [f"{masked(phone)}: {counted}.", "Deleted." if deleted else "Nothing was deleted: run again with --delete."]
     if found.unlinked_reports:
-        unlinked_reports = _counted(found.unlinked_reports, "message")
-        lines.append(f"No index leads to the reports of {unlinked_reports}: run again with --scan.")
+        messages = _counted(found.unlinked_reports, "message")
+        lines.append(f"No index leads to the reports of {messages}: run again with --scan.")
     return "\n".join(lines)
 
 
@@ -151,11 +151,13 @@ def _counted(count: int, thing: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Ask for a number; count, or delete."""
+    """Prompt for a number; count or delete what is stored about it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stack", required=True, help="the stack's name, such as segment-msg91")
-    parser.add_argument("--scan", action="store_true", help="also read the whole reports table, which costs its size")
-    parser.add_argument("--delete", action="store_true", help="delete what is found; otherwise it is only counted")
+    parser.add_argument(
+        "--scan", action="store_true", help="also read the whole reports table; the cost grows with its size"
+    )
+    parser.add_argument("--delete", action="store_true", help="delete what is found; without it, only count")
     options = parser.parse_args(arguments)
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
     tables = Tables.of({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})

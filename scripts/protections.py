@@ -1,6 +1,7 @@
-"""Take the lines away that keep the promises, one at a time, and show that a named test misses each.
+"""Mutation testing of the safeguards: remove each line that keeps a promise, and check that a named test fails.
 
-In a copy of the project; about a minute. docs/reliability.md names the same lines and tests.
+A safeguard is 'killed' if its test fails without it, and 'SURVIVED' if the test still passes. It works on a copy of the
+project and takes some minutes. docs/reliability.md names the same lines and tests.
 """
 
 import shutil
@@ -17,67 +18,68 @@ _IGNORED: Final = (".git", ".venv", ".uv", ".aws-sam", ".cache", "__pycache__", 
 
 
 @dataclass(frozen=True, slots=True)
-class Protection:
-    """A line that keeps a promise, what would stand there without it, and the test that then fails."""
+class Safeguard:
+    """A line that keeps a promise, its mutant, and the test that kills the mutant."""
 
     promise: str
     file: str
     line: str
-    without: str
+    mutant: str
+    """The text that replaces the line."""
     test: str
 
 
-PROTECTIONS: Final = (
-    Protection(
-        "a message that is there is not claimed again",
+SAFEGUARDS: Final = (
+    Safeguard(
+        "an existing message is not claimed again",
         f"{PACKAGE}/store/message_updates.py",
         "OR (attribute_not_exists({name('delivery_status')}) AND ({claimable}))\"",
         "OR attribute_exists({name('crqid')}) OR {claimable}\"",
         "tests/integration/test_found_at_claim.py::test_an_accepted_event_is_a_duplicate_with_the_stored_request_id",
     ),
-    Protection(
-        "a report proves a send whose answer was lost, and forbids another",
+    Safeguard(
+        "a report proves a send whose answer was lost, so it is not repeated",
         f"{PACKAGE}/store/message_updates.py",
         "(attribute_not_exists({name('delivery_status')}) AND ({claimable}))",
         "({claimable})",
         "tests/integration/test_found_at_claim.py::test_an_unknown_outcome_with_a_report_is_never_sent_again",
     ),
-    Protection(
+    Safeguard(
         "a claim whose answer was lost is recognised by its claim id",
         f"{PACKAGE}/store/messages.py",
         'item.get("claim_id") == claimed.claim_id',
         "False",
         "tests/integration/test_sending_under_failures.py::test_a_claim_that_the_sdk_repeats_is_recognised_as_our_own",
     ),
-    Protection(
-        "an outcome is written over its own claim only",
+    Safeguard(
+        "an outcome is written only over its own claim",
         f"{PACKAGE}/store/message_updates.py",
         "f\"{update.name('claim_id')} = {update.value('own_claim', outcome.claim.claim_id)}\"",
         "f\"attribute_exists({update.name('crqid')})\"",
         "tests/integration/test_messages_store.py::test_a_settlement_is_written_over_its_own_claim_only",
     ),
-    Protection(
+    Safeguard(
         "a running lease keeps others away",
         f"{PACKAGE}/use_cases/segment_ingest.py",
         "found.lease_until > instant(now)",
         "False",
         "tests/integration/test_found_at_claim.py::test_an_event_that_is_being_sent_is_in_flight",
     ),
-    Protection(
+    Safeguard(
         "a request that may have been read is not repeated",
         f"{PACKAGE}/msg91/client.py",
         'SendState.UNKNOWN,\n                error=f"MSG91 gave no readable answer',
         'SendState.RETRYABLE,\n                error=f"MSG91 gave no readable answer',
         "tests/unit/test_msg91_client.py::test_a_request_that_may_have_been_read_has_an_unknown_outcome",
     ),
-    Protection(
+    Safeguard(
         "a gateway without an answer is no proof that nothing was sent",
         f"{PACKAGE}/msg91/client.py",
         "if status in _GATEWAY_ERRORS:",
         "if False:",
         "tests/unit/test_msg91_outcomes.py::test_a_gateway_without_an_answer_is_no_proof_that_nothing_was_sent",
     ),
-    Protection(
+    Safeguard(
         "while MSG91 does not answer, it is not called for every event",
         f"{PACKAGE}/use_cases/segment_ingest.py",
         "if open_reason := self._breaker.open_reason(now):",
@@ -85,44 +87,44 @@ PROTECTIONS: Final = (
         "tests/integration/test_account_troubles.py::"
         "test_while_msg91_does_not_answer_events_are_answered_503_without_a_call",
     ),
-    Protection(
-        "what there is no time to store waits in the redrive queue",
+    Safeguard(
+        "reports that there is no time to store wait in the redrive queue",
         f"{PACKAGE}/use_cases/delivery_reports.py",
         'self._redrive.put(part, "no time left to store it at once")',
         "pass",
         "tests/integration/test_reporting.py::"
         "test_what_there_is_no_time_to_store_waits_in_the_redrive_queue_in_small_bodies",
     ),
-    Protection(
+    Safeguard(
         "a number is in a request once, so that request id and number name one message",
         f"{PACKAGE}/msg91/requests.py",
         "all(other.phone != sms.phone for other in group)",
         "True",
         "tests/unit/test_mapping_requests.py::test_a_number_is_at_most_once_in_a_request",
     ),
-    Protection(
-        "a report touches the message of its own number only",
+    Safeguard(
+        "a report changes only a message to its own number",
         f"{PACKAGE}/store/message_updates.py",
         "condition += f\" AND {name('phone')} = {value('phone', phone)}\"",
         "pass",
         "tests/integration/test_messages_store.py::test_a_report_for_another_number_leaves_the_message_alone",
     ),
-    Protection(
-        "reports are ranked, whatever their order",
+    Safeguard(
+        "reports are ranked, in any order",
         f"{PACKAGE}/store/message_updates.py",
         "{order} < {value('order', report.order)}",
         "{order} <> {value('order', report.order)}",
         "tests/integration/test_delivery_status.py::test_reports_in_any_order_and_number_leave_the_same_message",
     ),
-    Protection(
+    Safeguard(
         "a report that DynamoDB refuses is kept in a queue",
         f"{PACKAGE}/use_cases/delivery_reports.py",
         "self._redrive.put(raw, str(error))",
         "pass",
         "tests/handlers/test_delivery_reports.py::test_a_body_that_dynamodb_refuses_is_answered_202_and_redriven",
     ),
-    Protection(
-        "a batch signed on its first event only needs the token",
+    Safeguard(
+        "a batch whose signature covers only its first event needs the token",
         f"{PACKAGE}/authentication.py",
         "if signature is not None and _signs(signature, request.body, secrets):",
         "if signature is not None and any(\n"
@@ -130,28 +132,28 @@ PROTECTIONS: Final = (
         "    ):",
         "tests/unit/test_authentication_segment.py::test_a_batch_signed_on_its_first_event_needs_the_token",
     ),
-    Protection(
-        "an empty secret authenticates nobody",
+    Safeguard(
+        "an empty secret does not authenticate",
         f"{PACKAGE}/settings.py",
         "return tuple(one for one in stripped if one)",
         "return tuple(stripped or [''])",
         "tests/unit/test_settings.py::test_an_empty_credential_is_none_at_all",
     ),
-    Protection(
+    Safeguard(
         "a delivery event has one id, however often it is sent",
         f"{PACKAGE}/segment/track_events.py",
         "f\"{message['crqid']}-{name.lower().replace(' ', '-')}\"",
         "f\"{message['crqid']}-{__import__('time').time_ns()}\"",
-        "tests/unit/test_delivery_event_histories.py::test_a_stream_that_is_read_again_from_anywhere_tells_nothing_else",
+        "tests/unit/test_delivery_event_histories.py::test_a_stream_that_is_read_again_from_anywhere_gives_the_same_events",
     ),
-    Protection(
-        "a record that cannot be read keeps no other waiting",
+    Safeguard(
+        "a record that cannot be read does not block others",
         f"{PACKAGE}/use_cases/delivery_events.py",
         'undeliverable[position] = f"unexpected {type(error).__name__}"',
         "raise RuntimeError from error",
-        "tests/handlers/test_delivery_events.py::test_a_poison_record_is_set_aside_and_keeps_nobody_waiting",
+        "tests/handlers/test_delivery_events.py::test_an_undeliverable_record_is_dead_lettered_and_does_not_block_others",
     ),
-    Protection(
+    Safeguard(
         "delivery events that are routed back send no SMS",
         f"{PACKAGE}/mapping.py",
         'integration.get("name") == INTEGRATION_NAME',
@@ -159,7 +161,7 @@ PROTECTIONS: Final = (
         "tests/handlers/test_delivery_events.py::"
         "test_events_that_are_routed_back_with_a_phone_and_a_text_send_no_sms_either",
     ),
-    Protection(
+    Safeguard(
         "a connection that may have died in a freeze is not used",
         f"{PACKAGE}/msg91/client.py",
         "self.close()\n            self._transport = self._given or self._new_transport()",
@@ -170,28 +172,28 @@ PROTECTIONS: Final = (
 
 
 def main() -> int:
-    """Return 0 when each missing line is missed."""
+    """Return 0 if every mutant is killed."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "project"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_IGNORED))
-        missed = [_is_missed(protection, copy) for protection in PROTECTIONS]
-    print(f"{sum(missed)} of {len(missed)} protections are missed by their test when they are taken away.")
-    return 0 if all(missed) else 1
+        killed = [_is_killed(safeguard, copy) for safeguard in SAFEGUARDS]
+    print(f"{sum(killed)} of {len(killed)} mutants killed: their tests fail without the safeguard.")
+    return 0 if all(killed) else 1
 
 
-def _is_missed(protection: Protection, copy: Path) -> bool:
-    file = copy / protection.file
+def _is_killed(safeguard: Safeguard, copy: Path) -> bool:
+    file = copy / safeguard.file
     source = file.read_text()
-    if source.count(protection.line) != 1:
-        print(f"NOT FOUND ONCE  {protection.promise}: {protection.file}")
+    if source.count(safeguard.line) != 1:
+        print(f"NOT FOUND ONCE  {safeguard.promise}: {safeguard.file}")
         return False
-    passes_with = _passes(protection.test, copy)
-    file.write_text(source.replace(protection.line, protection.without))
-    fails_without = not _passes(protection.test, copy)
+    passes_with = _passes(safeguard.test, copy)
+    file.write_text(source.replace(safeguard.line, safeguard.mutant))
+    fails_without = not _passes(safeguard.test, copy)
     file.write_text(source)
-    verdict = "missed  " if passes_with and fails_without else "NOT MISSED"
-    print(f"{verdict}  {protection.promise}: {protection.test}", flush=True)
-    return passes_with and fails_without
+    is_killed = passes_with and fails_without
+    print(f"{'killed' if is_killed else 'SURVIVED':8}  {safeguard.promise}: {safeguard.test}", flush=True)
+    return is_killed
 
 
 def _passes(test: str, copy: Path) -> bool:
@@ -199,7 +201,7 @@ def _passes(test: str, copy: Path) -> bool:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *on_moto, test]
     ended = subprocess.run(command, cwd=copy, capture_output=True, check=False)  # noqa: S603 - our own command
     if ended.returncode not in (0, 1):
-        raise RuntimeError(ended.stdout.decode()[-2000:])  # no test ran: neither a pass nor a failure
+        raise RuntimeError(ended.stdout.decode()[-2000:])  # no test ran, so it neither passed nor failed
     return ended.returncode == 0
 
 

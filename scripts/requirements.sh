@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints what the layer ships, from the lock; with `upgrade`, after locking the newest. SAM builds with pip, which reads
-# no uv.lock.
+# Prints the layer's requirements from the lock; with `upgrade`, locks the newest versions first. SAM builds with pip,
+# which does not read uv.lock.
 set -eu
 uv=$(command -v uv || echo .uv/bin/uv)
 [ "${1:-}" != upgrade ] || "$uv" lock --quiet --upgrade

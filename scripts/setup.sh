@@ -4,7 +4,7 @@ set -eu
 
 runs_313() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; }
 
-# The folders that pyenv keeps its versions in. Its shims in the path tell where it is when no variable does.
+# The folders that pyenv keeps its versions in. Its shims in the path show where it is if no variable does.
 pyenv_roots() {
   for name in python3.13 python3 pyenv; do
     found=$(command -v "$name") || continue
@@ -26,7 +26,7 @@ find_python() {
   found=$(candidates | while IFS= read -r python; do
     if runs_313 "$python"; then echo "$python"; break; fi
   done)
-  echo "${found:-3.13}" # uv looks further, and downloads one where it may
+  echo "${found:-3.13}" # uv searches further, and downloads it if allowed
 }
 
 find_uv() {
@@ -34,7 +34,7 @@ find_uv() {
   [ -x .uv/bin/uv ] || {
     python=$UV_PYTHON
     [ "$python" != 3.13 ] || python=python3
-    # Debian's python3 may come without ensurepip: then pip itself installs beside it.
+    # Debian's python3 may lack ensurepip: then pip installs uv into a folder.
     { "$python" -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; } >&2 ||
       { rm -rf .uv && python3 -m pip install --quiet --disable-pip-version-check --target .uv uv >&2; }
   }
@@ -42,7 +42,7 @@ find_uv() {
 }
 
 UV_PYTHON=$(find_python)
-# A proxy that re-signs TLS is known to the system and not to the certificates that uv brings. Older uv know the other name.
+# Use the system's certificates: they include a proxy's that re-signs TLS. Older versions of uv use the second name.
 UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
 UV_NATIVE_TLS=${UV_NATIVE_TLS:-$UV_SYSTEM_CERTS}
 export UV_PYTHON UV_SYSTEM_CERTS UV_NATIVE_TLS

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from benchmarks.prices import standing_costs
+from benchmarks.prices import idle_costs
 from tests.transformed import EVERYTHING, transformed
 
 PAGE: Final = (Path(__file__).parent.parent / "docs/performance.md").read_text(encoding="utf-8")
@@ -20,8 +20,8 @@ ROWS: Final = {
 
 
 def test_the_table_has_what_the_template_has() -> None:
-    least = standing_costs(transformed()["Resources"])
-    most = standing_costs(transformed(EVERYTHING)["Resources"])
+    least = idle_costs(transformed()["Resources"])
+    most = idle_costs(transformed(EVERYTHING)["Resources"])
     counted = {
         what: (count, round(cost, 2), count_of_all, round(cost_of_all, 2))
         for (what, count, cost), (_, count_of_all, cost_of_all) in zip(least, most, strict=True)
@@ -42,6 +42,6 @@ def test_a_metric_of_an_expression_counts_and_the_expression_does_not() -> None:
         "Plain": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}},
         "Table": {"Type": "AWS::DynamoDB::Table"},
     }
-    counts = {what: count for what, count, _ in standing_costs(resources)}
+    counts = {what: count for what, count, _ in idle_costs(resources)}
     assert counts["Metrics in alarms"] == 3
     assert sum(counts.values()) == 3

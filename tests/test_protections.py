@@ -1,12 +1,12 @@
-"""`make protections` takes lines away and runs a test without each; here, that every line and test is still there."""
+"""`make protections` removes safeguards and runs a test without each. Here: every line and test still exists."""
 
 import pytest
 
-from scripts.protections import PROTECTIONS, ROOT, Protection
+from scripts.protections import ROOT, SAFEGUARDS, Safeguard
 
 
-@pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda protection: protection.promise)
-def test_a_protection_names_one_line_and_one_test(protection: Protection) -> None:
-    assert (ROOT / protection.file).read_text().count(protection.line) == 1
-    file, _, name = protection.test.partition("::")
+@pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda safeguard: safeguard.promise)
+def test_a_safeguard_names_one_line_and_one_test(safeguard: Safeguard) -> None:
+    assert (ROOT / safeguard.file).read_text().count(safeguard.line) == 1
+    file, _, name = safeguard.test.partition("::")
     assert f"def {name}(" in (ROOT / file).read_text()

@@ -60,7 +60,9 @@ def test_results_and_their_http_statuses_are_the_codes() -> None:
 
 def test_delivery_statuses_are_the_codes() -> None:
     documented = _table("Delivery statuses")
-    assert {status: int(rank) for status, rank, _, _ in documented} == {str(status): rank for status, rank in RANK.items()}
+    assert {status: int(rank) for status, rank, _, _ in documented} == {
+        str(status): rank for status, rank in RANK.items()
+    }
     for status, _, codes, texts in documented:
         assert _listed(codes) == {code for code, meaning in REPORT_CODES.items() if meaning == status}
         if status != "unknown":
@@ -125,7 +127,9 @@ def test_magic_numbers_are_the_simulators() -> None:
 
 def _anchors(text: str) -> set[str]:
     """Return the anchors that GitHub gives to the headings."""
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
     return {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

@@ -1,7 +1,7 @@
-"""Check a deployed stack from outside, and say what to do about what is wrong. `make verify STACK=segment-msg91`.
+"""Check a deployed stack from outside, with a remedy for each failure. `make verify STACK=segment-msg91`.
 
-Uses the AWS CLI's credentials and nothing else. Exit code: 0 when nothing failed, 1 when something did, 2 when the
-stack could not be looked at. Prints no credential and no number. docs/operations.md says what it needs and leaves.
+Uses the AWS CLI's credentials. Exit code: 0 if nothing failed, 1 if something did, 2 if the stack could not be checked.
+Prints no credential and no number. docs/operations.md says which permissions it needs and what it leaves.
 """
 
 import argparse
@@ -36,7 +36,7 @@ _CREDENTIALS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check by its name. `needs` names the earlier ones without which it would tell nothing new."""
+    """A check by its name. It is skipped unless the earlier checks in `needs` are ok."""
 
     name: str
     run: Callable[[Target], Result]
@@ -79,13 +79,13 @@ CHECKS: Final = (
     Check("one real SMS", sms.sms_is_delivered, needs=("Segment: signed event skipped",)),
 )
 _ALARMED: Final = (
-    "Logs and metrics counted the probes: about ten requests answered 401, one malformed, one quarantined body. "
-    "QuarantineAlarm may ring once for the latter; the alarms for refused requests need more of them."
+    "These probes were counted: about ten requests answered 401, one malformed body, one quarantined body. "
+    "QuarantineAlarm may go off once and recover; the alarms for refused requests need more of them."
 )
 
 
 def main(arguments: list[str] | None = None, session: boto3.Session | None = None) -> int:
-    """Check the stack that the arguments name, as the AWS CLI would reach it or by a session of the caller's."""
+    """Check the stack that the arguments name. Return the exit code."""
     options = _parse(arguments)
     try:
         real_sms = _sms(options)
@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None, session: boto3.Session | None = Non
 
 
 class _UsageError(Exception):
-    """The arguments make no sense; the message says what to write."""
+    """The arguments are not valid; the message says what to write."""
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -156,7 +156,7 @@ def _run(target: Target, real_sms: Sms | None) -> int:
 
 def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
     if missing := [name for name in check.needs if earlier[name].status is not Status.OK]:
-        return skipped(f"Tells nothing before this is ok: {', '.join(missing)}.")
+        return skipped(f"It needs these checks to be ok first: {', '.join(missing)}.")
     try:
         return check.run(target)
     except MissingError as error:
@@ -174,15 +174,17 @@ def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
                 f"AWS does not let you look ({what}).",
                 "Use credentials with the permissions of docs/operations.md#verify-a-deployment.",
             )
-        return failed(f"AWS refuses {what}.", "If it exists no more, deploy again; else try again in some minutes.")
+        return failed(
+            f"AWS refuses {what}.", "If it no longer exists, deploy again; otherwise try again in some minutes."
+        )
     except BotoCoreError as error:
         return failed(f"AWS does not answer ({type(error).__name__}).", "Try again in some minutes.")
 
 
 def _summary(results: dict[str, Result]) -> str:
     counts = {status: sum(result.status is status for result in results.values()) for status in Status}
-    told = [f"{count} {status}" for status, count in counts.items() if count]
-    return f"{', '.join(told)}."
+    counted = [f"{count} {status}" for status, count in counts.items() if count]
+    return f"{', '.join(counted)}."
 
 
 def _refuse(message: str) -> int:

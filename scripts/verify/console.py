@@ -1,4 +1,4 @@
-"""Check of the console: locked, and open to its token only; or not there at all."""
+"""Checks of the console: it opens only with its token, or it is off."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _ABSENT: Final = 404
 
 
 def console_is_locked(target: Target) -> Result:
-    """Check that nobody gets in without the token, nor with a wrong one."""
+    """Check that the console refuses requests without the token and with a wrong one."""
     if target.parameter("Console") != "on":
         return _is_absent(target)
     page = target.output("ConsoleUrl")
@@ -23,7 +23,7 @@ def console_is_locked(target: Target) -> Result:
             if response.is_success:
                 return failed(
                     f"The console's {what} opens without {without}.",
-                    "Whoever knows the URL can read messages. Deploy with Console=off, and look at what lies between "
+                    "Anyone who knows the URL can read messages. Deploy with Console=off, and check what is between "
                     "the URL and the function.",
                 )
             if response.status_code != _LOCKED:

@@ -22,30 +22,32 @@ MEMBERS: Final = ("msg91_authkey", "segment_shared_secret", "segment_token", "re
 OPTIONAL_MEMBERS: Final = {"console_token": "Console", "segment_write_key": "DeliveryEvents"}
 """Members of the secret by the parameter that needs them."""
 TOKENS: Final = ("segment_token", "report_token", "console_token")
-MOST_CREDENTIALS: Final = 2
+MAX_CREDENTIALS: Final = 2
 """The current one and the one it replaces."""
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
 _ROLLED_BACK: Final = ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
 def stack_is_complete(target: Target) -> Result:
-    """Check that CloudFormation has finished, and how."""
+    """Check that CloudFormation has finished, and with which status."""
     if target.status in _COMPLETE:
         return ok(f"CloudFormation says {target.status}.")
     events = f"aws cloudformation describe-stack-events --stack-name {target.stack}"
     if target.status in _ROLLED_BACK:
-        return warning("The last deploy failed and was rolled back; the version before it runs.", f"Look: {events}")
+        return warning(
+            "The last deploy failed and was rolled back; the previous version is running.", f"Look: {events}"
+        )
     return failed(
-        f"CloudFormation says {target.status}: the stack is not (or not yet) whole.",
+        f"CloudFormation says {target.status}: the stack is not (or not yet) complete.",
         f"Wait until the deploy has ended, or look for the first error: {events}",
     )
 
 
 def outputs_are_complete(target: Target) -> Result:
-    """Check that every output is there that the parameters ask for."""
+    """Check that the stack has every output that its parameters ask for."""
     missing = [name for name in _wanted(target, OUTPUTS, OPTIONAL_OUTPUTS) if not target.outputs.get(name)]
     if not missing:
-        return ok(f"All {len(target.outputs)} outputs are there.")
+        return ok(f"All {len(target.outputs)} outputs exist.")
     return failed(
         f"Missing: {', '.join(missing)}.",
         "The stack was deployed from another template. Run make build and sam deploy from this checkout.",
@@ -53,7 +55,7 @@ def outputs_are_complete(target: Target) -> Result:
 
 
 def secret_is_complete(target: Target) -> Result:
-    """Check the secret's members, without a word of their values."""
+    """Check the secret's members; the result never contains their values."""
     if target.secret.problem:
         return failed(target.secret.problem, "Fill the secret in as the README says; you need GetSecretValue on it.")
     problems = list(_problems(target))
@@ -61,7 +63,7 @@ def secret_is_complete(target: Target) -> Result:
         return ok("Every member that this stack needs is there, and the tokens are long enough.")
     return failed(
         f"{'; '.join(problems)}.",
-        "Mend the secret: docs/operations.md#rotate-a-credential. The functions see a change within five minutes.",
+        "Repair the secret: docs/operations.md#rotate-a-credential. The functions see a change within five minutes.",
     )
 
 
@@ -70,8 +72,8 @@ def _problems(target: Target) -> Iterator[str]:
         values = target.secret.members.get(name, ())
         if not values:
             yield f"{name} is missing or empty"
-        if len(values) > MOST_CREDENTIALS:
-            yield f"{name} lists {len(values)} credentials; only the first {MOST_CREDENTIALS} count"
+        if len(values) > MAX_CREDENTIALS:
+            yield f"{name} lists {len(values)} credentials; only the first {MAX_CREDENTIALS} count"
         if name in TOKENS and any(len(value) < MIN_TOKEN_LENGTH for value in values):
             yield f"{name} is shorter than {MIN_TOKEN_LENGTH} characters, so the functions do not accept it"
 

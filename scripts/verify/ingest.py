@@ -1,4 +1,4 @@
-"""Checks of Segment's route. No probe asks for an SMS, so even a route that lets everybody in sends none."""
+"""Checks of Segment's route. No probe asks for an SMS, so even a route without authentication sends none."""
 
 import hashlib
 import hmac
@@ -14,18 +14,18 @@ _REFUSED: Final = 401
 _SKIPPED: Final = 200
 _MALFORMED: Final = 400
 _OPEN: Final = (
-    "Whoever knows the URL could send SMS at your expense. Pause sending (docs/operations.md#pause-sending), and look "
-    "at what lies between the URL and the function, and at authentication.py of the deployed version."
+    "Anyone who knows the URL could send SMS at your expense. Pause sending (docs/operations.md#pause-sending), and "
+    "check what is between the URL and the function, and authentication.py of the deployed version."
 )
 
 
 def wrong_token_is_refused(target: Target) -> Result:
-    """Check that a token which is not the secret's lets nobody in."""
+    """Check that a token which is not in the secret is refused."""
     return _refused(_post(target, _event(target), authorization=f"Bearer {target.marker}"), "a wrong token")
 
 
 def wrong_signature_is_refused(target: Target) -> Result:
-    """Check that a signature with another shared secret lets nobody in."""
+    """Check that a signature with another shared secret is refused."""
     body = _event(target)
     return _refused(_post(target, body, signature=_sign(body, target.marker)), "a wrong signature")
 
@@ -36,7 +36,7 @@ def unsigned_batch_is_refused(target: Target) -> Result:
 
 
 def partly_signed_batch_is_refused(target: Target) -> Result:
-    """Check that the signature of a batch's first element, which is Segment's, does not let in the others."""
+    """Check that a batch is refused if its signature covers only its first element, as Segment's does."""
     signature = _sign(_event(target), target.credential("segment_shared_secret"))
     return _refused(
         _post(target, _batch(target), signature=signature), "a batch whose signature covers its first event only"
@@ -44,20 +44,20 @@ def partly_signed_batch_is_refused(target: Target) -> Result:
 
 
 def signed_event_is_skipped(target: Target) -> Result:
-    """Check that Segment's own way in works: a signed event that asks for no SMS."""
+    """Check that Segment's authentication works: a signed event that asks for no SMS."""
     body = _event(target)
     response = _post(target, body, signature=_sign(body, target.credential("segment_shared_secret")))
-    return _let_in(response, "the signature", "segment_shared_secret")
+    return _accepted(response, "the signature", "segment_shared_secret")
 
 
 def event_with_token_is_skipped(target: Target) -> Result:
-    """Check that the token which batches need lets an event in."""
+    """Check that an event with the token that batches need is accepted."""
     authorization = f"Bearer {target.credential('segment_token')}"
-    return _let_in(_post(target, _event(target), authorization=authorization), "the token", "segment_token")
+    return _accepted(_post(target, _event(target), authorization=authorization), "the token", "segment_token")
 
 
 def malformed_body_is_named(target: Target) -> Result:
-    """Check that what is no JSON is answered 400, and says so."""
+    """Check that a body which is not JSON is answered 400 with the reason."""
     authorization = f"Bearer {target.credential('segment_token')}"
     response = _post(target, b'{"type": "track"', authorization=authorization)
     if response.status_code == _MALFORMED and "JSON" in str(json_of(response).get("message")):
@@ -77,17 +77,17 @@ def _refused(response: httpx.Response, what: str) -> Result:
     if response.status_code == _REFUSED:
         return ok(f"A request with {what} is answered 401.")
     if response.is_success:
-        return failed(f"A request with {what} was let in ({words_of(response)}).", _OPEN)
+        return failed(f"A request with {what} was accepted ({words_of(response)}).", _OPEN)
     return failed(
         f"A request with {what} should be answered 401, and was: {words_of(response)}.",
-        "Look at the log of SegmentIngestFunction: it could not decide who may come in.",
+        "Look at the log of SegmentIngestFunction: it could not authenticate the request.",
     )
 
 
-def _let_in(response: httpx.Response, what: str, member: str) -> Result:
+def _accepted(response: httpx.Response, what: str, member: str) -> Result:
     statuses = [result.get("status") for result in json_of(response).get("results") or [] if isinstance(result, dict)]
     if response.status_code == _SKIPPED and statuses == ["skipped"]:
-        return ok(f"An event with {what} of the secret comes in; it asks for no SMS and is skipped.")
+        return ok(f"An event with {what} of the secret is accepted; it asks for no SMS and is skipped.")
     if response.status_code == _REFUSED:
         return failed(
             f"The secret's {member} is refused.",

@@ -1,4 +1,4 @@
-"""Checks of what somebody learns from when things go wrong: metrics, alarms, logs."""
+"""Checks of the monitoring: metrics, alarms, logs."""
 
 import re
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ _LOG_GROUP: Final = "AWS::Logs::LogGroup"
 _AT_ONCE: Final = 100
 """Names that DescribeAlarms takes."""
 _REDEPLOY: Final = (
-    "Somebody deleted or changed it outside of CloudFormation. sam deploy does not notice that: deploy once with the "
-    "resource taken out of template.yaml, and once more with it."
+    "It was deleted or changed outside of CloudFormation, which sam deploy does not notice: deploy once with the "
+    "resource removed from template.yaml, and once more with it."
 )
 
 
 def metric_arrives(name: str, target: Target) -> Result:
-    """Check that a metric which this run has caused comes to CloudWatch. All metrics share the run's patience."""
+    """Check that a metric which this run has caused is in CloudWatch. All metrics share the run's patience."""
     left = target.patience - (datetime.now(UTC) - target.started).total_seconds()
     for _ in target.waiting(f"the metric {name} in CloudWatch", left):
         if _has_data(target, name):
@@ -38,7 +38,7 @@ def metric_arrives(name: str, target: Target) -> Result:
 
 
 def alarms_exist(target: Target) -> Result:
-    """Check that every alarm of the stack exists, and that somebody hears of it."""
+    """Check that every alarm of the stack exists and notifies the topic."""
     wanted = [resource for resource in target.resources if resource.type in _ALARMS]
     if not wanted:
         return failed("The stack has no alarms.", "It was deployed from another template: deploy this checkout.")
@@ -48,29 +48,29 @@ def alarms_exist(target: Target) -> Result:
     topic = target.parameter("AlarmTopicArn")
     if not topic:
         return warning(
-            f"All {len(wanted)} alarms exist, but tell nobody: there is no AlarmTopicArn.",
-            "Make a topic and deploy with its ARN: docs/operations.md#deploy.",
+            f"All {len(wanted)} alarms exist, but notify no one: there is no AlarmTopicArn.",
+            "Create a topic and deploy with its ARN: docs/operations.md#deploy.",
         )
     parts = {name for alarm in found.values() for name in re.findall(r'"([^"]+)"', alarm.get("AlarmRule", ""))}
     silent = [
         alarm.logical_id
         for alarm in wanted
-        if alarm.physical_id not in parts and not _tells(found[alarm.physical_id], topic)
+        if alarm.physical_id not in parts and not _notifies(found[alarm.physical_id], topic)
     ]
     if silent:
-        return failed(f"These do not tell the topic AlarmTopicArn: {', '.join(silent)}.", _REDEPLOY)
-    return ok(f"All {len(wanted)} alarms exist and tell the topic AlarmTopicArn.")
+        return failed(f"These do not notify the topic AlarmTopicArn: {', '.join(silent)}.", _REDEPLOY)
+    return ok(f"All {len(wanted)} alarms exist and notify the topic AlarmTopicArn.")
 
 
 def log_groups_have_retention(target: Target) -> Result:
-    """Check that the stack's log groups exist and forget."""
+    """Check that the stack's log groups exist and have a retention."""
     wanted = [resource for resource in target.resources if resource.type == _LOG_GROUP]
     found = {resource.logical_id: _log_group(target, resource.physical_id) for resource in wanted}
     if missing := [name for name, group in found.items() if not group]:
         return failed(f"Missing: {', '.join(missing)}.", _REDEPLOY)
     if endless := [name for name, group in found.items() if group and "retentionInDays" not in group]:
         return failed(
-            f"These keep their lines for ever: {', '.join(endless)}.",
+            f"These keep their lines forever: {', '.join(endless)}.",
             "aws logs put-retention-policy --retention-in-days "
             f"{target.parameter('LogRetentionDays') or 30} --log-group-name <its name>. Logs cost by the month.",
         )
@@ -107,7 +107,7 @@ def _alarms(target: Target, wanted: list[Resource]) -> Iterator[dict[str, Any]]:
         yield from map(dict, answer.get("CompositeAlarms", []))
 
 
-def _tells(alarm: dict[str, Any], topic: str) -> bool:
+def _notifies(alarm: dict[str, Any], topic: str) -> bool:
     return bool(alarm.get("ActionsEnabled", True)) and topic in alarm.get("AlarmActions", [])
 
 

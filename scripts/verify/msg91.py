@@ -1,4 +1,4 @@
-"""Check of the authkey, by asking MSG91 itself. Nothing is sent."""
+"""Check of the authkey by a call to MSG91. No SMS is sent."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _PATH: Final = "/api/validate.php"
 _VALID: Final = "valid"
 _NOT_WHITELISTED: Final = ("208", "418")
 _MISSING: Final = ("101", "104", "105", "106")
-"""MSG91 saw no key in the header: nothing is said about the key."""
+"""MSG91 saw no key in the header, so its answer says nothing about the key."""
 _REFUSALS: Final[Mapping[str, str]] = {
     "201": "MSG91 does not know this authkey",
     "207": "MSG91 does not know this authkey",
@@ -37,11 +37,11 @@ def authkey_is_valid(target: Target) -> Result:
             f"MSG91 could not be asked from here ({type(error).__name__}).",
             f"Check Msg91BaseUrl and this machine's network. {_BY_SMS}",
         )
-    return _judge(response, is_in_vpc=bool(target.parameter("VpcSubnetIds")))
+    return _read_answer(response, is_in_vpc=bool(target.parameter("VpcSubnetIds")))
 
 
-def _judge(response: httpx.Response, *, is_in_vpc: bool) -> Result:
-    """Read MSG91's answer, of which text has been seen: `Valid` or a code. JSON is read too."""
+def _read_answer(response: httpx.Response, *, is_in_vpc: bool) -> Result:
+    """Read MSG91's answer: `Valid` or a code as text, as seen; or JSON."""
     words = _words(response.text)
     if response.is_success and words == [_VALID]:
         return ok("MSG91 says that the secret's authkey is valid.")
@@ -76,7 +76,7 @@ def _not_whitelisted(*, is_in_vpc: bool) -> Result:
 
 
 def _words(text: str) -> list[str]:
-    """Return an answer's values in lower case: of text the text, of JSON its strings and numbers, at any depth."""
+    """Return an answer's values in lower case: the text, or all strings and numbers of JSON."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

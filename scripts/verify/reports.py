@@ -1,4 +1,4 @@
-"""Checks of MSG91's route: a report is stored, an unreadable one is kept, and both are taken out again."""
+"""Checks of MSG91's route: a report is stored, an unreadable one is quarantined, and both are removed again."""
 
 import json
 import time
@@ -22,9 +22,9 @@ _NUMBER: Final = "919800000099"
 """Of the made-up report. It is deleted with it."""
 _QUARANTINE_WITHIN: Final = 30.0
 _HIDDEN_FOR: Final = 120
-"""Seconds that other bodies in the quarantine are out of sight at most, if this run dies while it looks."""
-_MOST_OTHERS: Final = 1000
-_UNDER_WAY: Final = 2.0
+"""Maximum seconds that other bodies in the quarantine are invisible, if this run is killed."""
+_MAX_OTHERS: Final = 1000
+_IN_PROGRESS: Final = 2.0
 """Seconds after which a report that was being sent when a run was stopped is stored."""
 _LOG: Final = "Look at the log of DeliveryReportsFunction."
 
@@ -36,9 +36,9 @@ def wrong_token_is_refused(target: Target) -> Result:
         response = _post_report(target, url.replace("REPORT_TOKEN", path).rstrip("/"), _refused_id(target))
         if response.is_success:
             return failed(
-                f"A report with {what} was taken ({words_of(response)}).",
-                "Whoever knows the URL could invent delivery reports. Look at what lies between the URL and the "
-                "function, and at authentication.py of the deployed version.",
+                f"A report with {what} was accepted ({words_of(response)}).",
+                "Anyone who knows the URL could invent delivery reports. Check what is between the URL and the "
+                "function, and authentication.py of the deployed version.",
             )
         if response.status_code != _REFUSED:
             return failed(f"A report with {what} should be answered 401, and was: {words_of(response)}.", _LOG)
@@ -54,7 +54,7 @@ def report_is_stored(target: Target) -> Result:
         return failed(
             f"The report was queued instead of stored ({words_of(response)}).",
             f"DynamoDB refuses the function. {_LOG} Check its role and ReportsTable. The made-up report may be stored "
-            "when the queue is tried again: run this again after the repair, and make forget with its number, "
+            "when the queue is retried: run this again after the repair, and make forget with its number, "
             f"{_NUMBER}.",
         )
     return _not_taken(response, "The report should be stored")
@@ -74,7 +74,7 @@ def report_is_found(target: Target) -> Result:
     if len(keys) == 1:
         return ok("The report is in ReportsTable, once.")
     return failed(
-        f"ReportsTable has {len(keys)} reports under the request id {target.marker}, where one should be.",
+        f"ReportsTable has {len(keys)} reports under the request id {target.marker} instead of one.",
         "The function writes to another table, or repeats are not recognised. Compare its REPORTS_TABLE with the "
         "output ReportsTableName.",
     )
@@ -90,7 +90,7 @@ def report_is_deleted(target: Target) -> Result:
 
 
 def unreadable_report_is_kept(target: Target) -> Result:
-    """Check that a body that is no report is kept for a person."""
+    """Check that a body that is not a report is quarantined."""
     body = f"{target.marker} is no delivery report".encode()
     response = target.http.post(_url(target), content=body, headers={"content-type": "text/plain"})
     if response.status_code == _KEPT and json_of(response).get("quarantined") == 1:
@@ -98,16 +98,16 @@ def unreadable_report_is_kept(target: Target) -> Result:
     if response.status_code == _KEPT:
         return failed(
             "A body that is no report waits in the redrive queue, because the quarantine queue does not take it.",
-            f"{_LOG} Check ReportsQuarantineQueue and the function's permission to send to it. The body comes to the "
-            "quarantine after an hour of tries, if the queue is repaired: delete it there.",
+            f"{_LOG} Check ReportsQuarantineQueue and the function's permission to send to it. The body moves to the "
+            "quarantine after an hour of retries, if the queue is repaired: delete it there.",
         )
     return _not_taken(response, "A body that is no report should be quarantined (202)")
 
 
 def unreadable_report_is_taken_out(target: Target) -> Result:
-    """Find the body in the quarantine queue and delete it there, it only."""
+    """Find the body in the quarantine queue and delete only it."""
     if _take_out(target):
-        return ok("It was in the quarantine queue as it came, and is taken out again.")
+        return ok("It was in the quarantine queue unchanged, and is removed again.")
     return failed(
         "The function says that it put the body into quarantine, but it is not in ReportsQuarantineQueue.",
         "Such reports are lost. Compare the function's REPORTS_QUARANTINE_QUEUE_URL with the output "
@@ -116,10 +116,10 @@ def unreadable_report_is_taken_out(target: Target) -> Result:
 
 
 def clean_up(target: Target) -> None:
-    """Take away what a run that was broken off may have left."""
+    """Delete what an interrupted run may have left."""
     _delete(target)
     _take_out(target, within=0)
-    time.sleep(_UNDER_WAY)
+    time.sleep(_IN_PROGRESS)
     _delete(target)
 
 
@@ -138,12 +138,12 @@ def _url(target: Target) -> str:
 
 
 def _refused_id(target: Target) -> str:
-    """Another than that of the report which is to be stored: if it is not refused, it must not look like a repeat."""
+    """Return another request id than that of the stored report, so that the report would not look like a repeat."""
     return f"{target.marker}-refused"
 
 
 def _post_report(target: Target, url: str, request_id: str) -> httpx.Response:
-    """Post a report, the same for the same id, in the form that README recommends (v2)."""
+    """Post a report in the form that the README recommends (v2). The same id gives the same report."""
     report = {
         "date": f"{target.started + _IST:%Y-%m-%d %H:%M:%S}",
         "number": _NUMBER,
@@ -180,7 +180,7 @@ def _delete(target: Target) -> int:
 
 
 def _take_out(target: Target, within: float = _QUARANTINE_WITHIN) -> bool:
-    """Delete this run's body from the quarantine queue. Others are back in sight when it returns."""
+    """Delete this run's body from the quarantine queue. Other bodies are visible again when it returns."""
     queue = target.output("ReportsQuarantineQueueUrl")
     others: list[str] = []
     try:
@@ -192,7 +192,7 @@ def _take_out(target: Target, within: float = _QUARANTINE_WITHIN) -> bool:
                     target.aws.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 if own:
                     return True
-                if len(others) > _MOST_OTHERS:
+                if len(others) > _MAX_OTHERS:
                     return False
     finally:
         for handle in others:

@@ -1,4 +1,4 @@
-"""What a check found, and how a person reads it."""
+"""The result of a check, and its printed form."""
 
 import shutil
 import textwrap
@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 NAME_WIDTH: Final = 36
-"""Columns for the name of a check. A test holds every name to it."""
+"""Columns for the name of a check. A test checks every name against it."""
 _RESULT_WIDTH: Final = 9
-_NARROWEST: Final = 40
+_MIN_WIDTH: Final = 40
 _HIDDEN: Final = "(hidden)"
-_SHORTEST_HIDDEN: Final = 7
+_MIN_HIDDEN_LENGTH: Final = 7
 """Characters; no number is shorter."""
 
 
@@ -21,14 +21,14 @@ class Status(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """Not wrong by itself, or not to be checked from here. A person should read it."""
+    """Not wrong by itself, or not possible to check from here."""
     FAILED = "FAILED"
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found, what it means, and what to do about it (empty when there is nothing to do)."""
+    """The status of a check, what it means, and what to do about it (empty if nothing)."""
 
     status: Status
     meaning: str
@@ -36,7 +36,7 @@ class Result:
 
 
 def ok(meaning: str) -> Result:
-    """Return the result of a check that found what it should."""
+    """Return the result of a check that passed."""
     return Result(Status.OK, meaning)
 
 
@@ -51,17 +51,17 @@ def failed(meaning: str, remedy: str) -> Result:
 
 
 def skipped(meaning: str) -> Result:
-    """Return the result of a check that was not made."""
+    """Return the result of a check that did not run."""
     return Result(Status.SKIPPED, meaning)
 
 
 class Table:
-    """Prints a line for each result as it comes. Never prints one of the hidden texts: credentials and numbers."""
+    """Prints each result. Never prints one of the hidden texts: credentials and numbers."""
 
     def __init__(self, hidden: Iterable[str]) -> None:
-        # A shorter one may be a word of ours, and a gap in a known sentence would show it.
-        self._hidden = sorted({text for text in hidden if len(text) >= _SHORTEST_HIDDEN}, key=len, reverse=True)
-        self._width = max(_NARROWEST, shutil.get_terminal_size((120, 40)).columns - NAME_WIDTH - _RESULT_WIDTH)
+        # A shorter text may occur in our own sentences, where the gap would reveal it.
+        self._hidden = sorted({text for text in hidden if len(text) >= _MIN_HIDDEN_LENGTH}, key=len, reverse=True)
+        self._width = max(_MIN_WIDTH, shutil.get_terminal_size((120, 40)).columns - NAME_WIDTH - _RESULT_WIDTH)
 
     def head(self) -> None:
         """Print the headings."""

@@ -1,4 +1,4 @@
-"""Check by one real SMS, to a number of the operator's: from a signed event to its delivery report."""
+"""Check by one real SMS to the operator's number: from a signed event to its delivery report."""
 
 import json
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ def _not_accepted(result: Mapping[str, Any], response: httpx.Response) -> Result
                 "DefaultDltTemplateId; or deploy with DefaultTemplateId."
             )
         case "unknown":
-            remedy = "It may have been sent; its report will tell. Run this again if the phone stays silent."
+            remedy = "It may have been sent; its report will say so. Run this again if no SMS arrives."
         case _:
             remedy = "Look at the log of SegmentIngestFunction."
     return failed(f"The SMS was not accepted but {result.get('status') or 'refused'}: {reason}.", remedy)

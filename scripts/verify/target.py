@@ -1,4 +1,4 @@
-"""The deployed stack that is checked: what CloudFormation and Secrets Manager say of it, and the ways to reach it."""
+"""The deployed stack to check: its data from CloudFormation and Secrets Manager, and the clients that reach it."""
 
 import json
 import secrets
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 35.0
 """Seconds; more than API Gateway grants a function."""
-_LONGEST_QUOTE: Final = 200
+_MAX_QUOTE: Final = 200
 
 
 class NoStackError(Exception):
-    """There is no stack of this name; the message says where it was looked for."""
+    """There is no stack of this name; the message has the region."""
 
 
 class MissingError(Exception):
@@ -53,7 +53,7 @@ class Secret:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the secret's text. What is no text in it counts as missing."""
+        """Read the secret's text. A member that is not a string counts as missing."""
         try:
             value = json.loads(text)
         except ValueError:
@@ -98,10 +98,10 @@ class Target:
     http: httpx.Client
     sms: Sms | None
     patience: float
-    """Seconds to wait for what takes time: metrics, reports."""
+    """Seconds to wait for metrics and reports."""
     progress: Callable[[str], None]
     marker: str = field(default_factory=lambda: f"verify-{secrets.token_hex(8)}")
-    """Unique for a run: the ids of what it sends."""
+    """Unique for a run: the prefix of the ids that it sends."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def parameter(self, name: str) -> str:
@@ -121,7 +121,7 @@ class Target:
         return values[0]
 
     def waiting(self, what: str, seconds: float) -> Iterator[None]:
-        """Yield for each look at what takes time, at least once, until the seconds are over."""
+        """Yield for each attempt, at least once, until the seconds are over."""
         deadline = time.monotonic() + seconds
         pause = min(10.0, self.patience / 10)
         yield
@@ -140,14 +140,16 @@ def load(
     patience: float,
     progress: Callable[[str], None],
 ) -> Target:
-    """Read what a stack says of itself. Raises NoStackError, and botocore's errors."""
+    """Read a stack's description. Raises NoStackError, and botocore's errors."""
     cloudformation = session.client("cloudformation")
     described = _describe(cloudformation, stack)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
     return Target(
         stack=stack,
         status=described["StackStatus"],
-        parameters={one["ParameterKey"]: one["ParameterValue"] for one in described.get("Parameters", [])},
+        parameters={
+            parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described.get("Parameters", [])
+        },
         outputs=outputs,
         resources=tuple(_resources(cloudformation, stack)),
         secret=_read_secret(session, outputs.get("SecretArn", "")),
@@ -162,7 +164,7 @@ def load(
 
 
 def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one when it has none."""
+    """Return a response's JSON object; an empty one if it has none."""
     try:
         value = response.json()
     except ValueError:
@@ -171,9 +173,9 @@ def json_of(response: httpx.Response) -> dict[str, Any]:
 
 
 def words_of(response: httpx.Response) -> str:
-    """Return what an answer says, short and without numbers."""
+    """Return a response's status and message, short and without numbers."""
     said = json_of(response).get("message")
-    words = without_numbers(str(said))[:_LONGEST_QUOTE].rstrip(".") if said else "no message"
+    words = without_numbers(str(said))[:_MAX_QUOTE].rstrip(".") if said else "no message"
     return f"HTTP {response.status_code}, {words}"
 
 
@@ -193,19 +195,19 @@ def _describe(cloudformation: "CloudFormationClient", stack: str) -> "StackTypeD
 
 def _resources(cloudformation: "CloudFormationClient", stack: str) -> Iterator[Resource]:
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack):
-        for one in page["StackResourceSummaries"]:
-            yield Resource(one["LogicalResourceId"], one.get("PhysicalResourceId", ""), one["ResourceType"])
+        for summary in page["StackResourceSummaries"]:
+            yield Resource(summary["LogicalResourceId"], summary.get("PhysicalResourceId", ""), summary["ResourceType"])
 
 
 def _read_secret(session: boto3.Session, secret_id: str) -> Secret:
     if not secret_id:
-        return Secret(problem="The output SecretArn is missing, so the secret is not known.")
+        return Secret(problem="The output SecretArn is missing, so the secret can't be read.")
     try:
         return Secret.parse(session.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
     except ClientError as error:
-        return Secret(problem=f"Secrets Manager does not hand it out: {error.response['Error']['Code']}.")
+        return Secret(problem=f"Secrets Manager refuses to return it: {error.response['Error']['Code']}.")
 
 
 def _credentials(value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    return tuple(text for one in values if isinstance(one, str) and (text := one.strip()))
+    return tuple(text for item in values if isinstance(item, str) and (text := item.strip()))

@@ -1,1 +1,1 @@
-"""A package, so that its world ends with its last test: moto is one per process, and the next test needs it."""
+"""A package, so that its world ends with its last test: a process has one moto, and the next test needs it."""

@@ -1,4 +1,4 @@
-"""What is done to the functions at their calls to AWS: errors, losses, delays, outages, and kills around each call."""
+"""Faults in the functions' calls to AWS: errors, lost requests and answers, delays, outages, kills."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from threading import Lock
 from typing import Final
 
 from sandbox.interception import LOSE_ANSWER, LOSE_REQUEST, PASS, Answer, Call, Delay, Execute, Partial, Refuse, Verdict
-from tests.chaos.chance import Deck, Tally, dice
-from tests.chaos.excuses import Excuses
+from tests.chaos.allowed_unknowns import AllowedUnknowns
+from tests.chaos.seeded_random import FaultPlan, Tally, seeded
 from tests.chaos.world import INGEST, MESSAGES_TABLE, REPORTS_TABLE, World
 
 OUTAGE: Final = "aws: outage"
 OUTAGE_CALLS: Final = 4
-"""In a row: more than the SDK's three attempts."""
-BYSTANDER: Final = "sandbox"
-"""The caller that is no function: the judge and the poller."""
+"""Consecutive calls that fail: more than the SDK's three attempts."""
+SANDBOX_CALLER: Final = "sandbox"
+"""The caller that is not a function: the invariants and the poller."""
 _CRQID: Final = re.compile(r'"crqid": ?\{"S": ?"(\w+)"')
 
 
@@ -108,7 +108,7 @@ _ANYWHERE: Final[Mapping[AwsFault, int]] = {
     AwsFault("aws: unavailable", Refuse(503, "ServiceUnavailable")): 2,
     AwsFault("aws: answer too late", _TOO_SLOW): 1,
 }
-"""Each with how often it is in the deck."""
+"""Each fault with its number of copies in the plan."""
 
 
 def _on_ingest(world: World, per_kill: int) -> dict[AwsFault, int]:
@@ -143,38 +143,40 @@ def _on_reports(world: World, per_kill: int) -> dict[AwsFault, int]:
 
 
 class AwsFaults:
-    """Makes calls of the functions to AWS fail: of all, the share `rate`."""
+    """Makes a share of the functions' calls to AWS fail."""
 
-    def __init__(self, world: World, seed: str, rate: float, per_kill: int, tally: Tally, excuses: Excuses) -> None:
-        """`rate`: the share of all calls. `per_kill`: how rare kills are, which cost much time."""
+    def __init__(
+        self, world: World, seed: str, rate: float, per_kill: int, tally: Tally, allowed_unknowns: AllowedUnknowns
+    ) -> None:
+        """`rate`: the share of calls that fail. `per_kill`: how rare kills are, because each takes seconds."""
         self._rate = rate
         self._tally = tally
-        self._excuses = excuses
-        self._random = dice(seed, "aws")
-        self._ingest = Deck(_on_ingest(world, per_kill), dice(seed, "aws of ingest"))
-        self._reports = Deck(_on_reports(world, per_kill), dice(seed, "aws of reports"))
+        self._allowed_unknowns = allowed_unknowns
+        self._random = seeded(seed, "aws")
+        self._ingest = FaultPlan(_on_ingest(world, per_kill), seeded(seed, "aws of ingest"))
+        self._reports = FaultPlan(_on_reports(world, per_kill), seeded(seed, "aws of reports"))
         self._outages: Counter[str] = Counter()
         self._lock = Lock()
 
     @property
     def planned(self) -> set[str]:
-        return {fault.name for deck in (self._ingest, self._reports) for fault in deck.cards}
+        return {fault.name for plan in (self._ingest, self._reports) for fault in plan.faults}
 
     def before(self, call: Call) -> Verdict:
         site = site_of(call)
-        if site is None or call.caller == BYSTANDER:
+        if site is None or call.caller == SANDBOX_CALLER:
             return PASS
         self._tally.add("calls to AWS")
         crqids = _CRQID.findall(call.body.decode())
         if site is Site.CLAIM:
-            self._excuses.note_claim(call.caller, crqids)
+            self._allowed_unknowns.record_claim(call.caller, crqids)
         with self._lock:
             verdict = self._verdict(site, call)
         if verdict is not PASS:
             self._tally.add("calls to AWS that failed")
-            self._excuses.excuse(crqids)
+            self._allowed_unknowns.allow(crqids)
             if isinstance(verdict, Kill):
-                self._excuses.excuse_claims_of(call.caller)
+                self._allowed_unknowns.allow_claims_of(call.caller)
         return verdict
 
     def after(self, call: Call) -> None:
@@ -186,8 +188,8 @@ class AwsFaults:
             return _THROTTLED
         if self._random.random() >= self._rate:
             return PASS
-        deck = self._ingest if call.caller.startswith(INGEST) else self._reports
-        fault = deck.deal(lambda fault: fault.fits(site, call))
+        plan = self._ingest if call.caller.startswith(INGEST) else self._reports
+        fault = plan.next_fault(lambda fault: fault.fits(site, call))
         if fault is None:
             return PASS
         self._tally.add(fault.name)

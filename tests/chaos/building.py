@@ -1,4 +1,4 @@
-"""The build that is attacked: what `sam build` makes of the sources as they are now."""
+"""The build under test: `sam build` of the current sources."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ _CACHE = PATH.parent / ".cache" / "chaos"
 
 
 def build() -> Path:
-    """Build the functions and the layer, and return where. What has not changed since the last time is kept."""
+    """Build the functions and the layer, and return the folder. `sam` rebuilds only what has changed."""
     directory = _CACHE / "build"
     command = ["sam", "build", "--cached", "--cache-dir", str(_CACHE / "sam"), "--build-dir", str(directory)]
     built = subprocess.run(command, cwd=PATH.parent, capture_output=True, text=True, check=False)  # noqa: S603 - ours

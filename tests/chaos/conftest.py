@@ -1,4 +1,4 @@
-"""The world that all attacks share: one build, one stack."""
+"""The stack that all chaos tests share: one build, one world."""
 
 import itertools
 import logging
@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.chaos.building import build
-from tests.chaos.chance import Tally
+from tests.chaos.seeded_random import Tally
 from tests.chaos.segment import SMS, Segment, Tracked, tracked
 from tests.chaos.webhook import FIRST, Histories, Webhook
 from tests.chaos.world import EVENTS, INGEST, REPORTS, World, running_world
@@ -24,7 +24,7 @@ type NewEvent = Callable[..., Tracked]
 @pytest.fixture(scope="package", params=ENGINES)
 def _world(request: pytest.FixtureRequest) -> Iterator[World]:
     dynamodb_url: str | None = None if request.param == MOTO else request.getfixturevalue("dynamodb_local")
-    logging.getLogger("sandbox").setLevel(logging.CRITICAL)  # a killed function is no news here
+    logging.getLogger("sandbox").setLevel(logging.CRITICAL)  # functions are killed on purpose here
     with running_world(build(), ENVIRONMENTS, dynamodb_url) as running:
         yield running
 
@@ -51,7 +51,7 @@ def webhook(world: World) -> Iterator[Webhook]:
 
 @pytest.fixture(scope="session")
 def histories() -> Histories:
-    return Histories("scenarios", FIRST - timedelta(days=365))  # their second tells reports of one world apart
+    return Histories("scenarios", FIRST - timedelta(days=365))  # the second of a date identifies its report
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +60,8 @@ def _numbers() -> Iterator[int]:
 
 
 @pytest.fixture
-def event(_numbers: Iterator[int]) -> NewEvent:
-    """Makes an event with a number and a text of its own."""
+def new_event(_numbers: Iterator[int]) -> NewEvent:
+    """Makes an event with a unique number and text."""
 
     def make(kind: str = SMS) -> Tracked:
         number = next(_numbers)

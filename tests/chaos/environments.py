@@ -1,4 +1,4 @@
-"""Execution environments that can be killed and frozen: several of each built function, in processes of their own."""
+"""Execution environments that can be killed and frozen: several processes of each built function."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +12,19 @@ from sandbox.emulator import Emulator
 from sandbox.lambda_runtime import RIE_PATH, Event, FunctionError
 from sandbox.msg91_simulator.server import Entrance
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds: twice what a function may take."""
 
 
 @dataclass(slots=True)
 class Environment:
-    """One environment of a function. It takes one event at a time, and is started anew after it was killed."""
+    """One environment of a function. It takes one event at a time, and starts again after a kill."""
 
     name: str
-    """Its access key, by which AWS knows who calls, and the name of its entrance at MSG91."""
+    """Its access key, which identifies the caller at AWS, and the name of its listener at MSG91."""
     emulator: Emulator
     msg91: Entrance
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE, trust_env=False))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=TIMEOUT, trust_env=False))
 
     def invoke(self, event: Event) -> object:
         """Raises FunctionError."""
@@ -46,16 +46,16 @@ class Environment:
 
 
 class Fleet:
-    """All environments of one function: its invoker. The warmest first, as Lambda does it."""
+    """The invoker of one function, with all its environments. The last used is the first used again, as in Lambda."""
 
     def __init__(self, environments: Sequence[Environment]) -> None:
-        self.environments: Mapping[str, Environment] = {one.name: one for one in environments}
+        self.environments: Mapping[str, Environment] = {environment.name: environment for environment in environments}
         self._idle: LifoQueue[Environment] = LifoQueue()
         for environment in environments:
             self._idle.put(environment)
 
     def __call__(self, event: Event) -> object:
-        environment = self._idle.get(timeout=PATIENCE)
+        environment = self._idle.get(timeout=TIMEOUT)
         try:
             return environment.invoke(event)
         finally:
@@ -66,8 +66,8 @@ class Fleet:
         return self._idle.qsize() == len(self.environments)
 
     @contextmanager
-    def an_idle_one(self) -> Iterator[Environment | None]:
-        """The warmest that has no event now; it gets none within the block, and the first after it."""
+    def idle_environment(self) -> Iterator[Environment | None]:
+        """Yield the last used idle environment, if any. It gets no event within the block, and the first after it."""
         try:
             environment = self._idle.get(timeout=1)
         except Empty:

@@ -1,27 +1,27 @@
-"""Lambda's freezes between events, while MSG91 or its load balancer lets the idle connections go."""
+"""Lambda's freezes between events, while MSG91 or its load balancer closes idle connections."""
 
 import time
 from collections import Counter
 from typing import Final
 
 from sandbox.msg91_simulator.server import Farewell
-from tests.chaos.chance import Deck, Tally, dice
 from tests.chaos.environments import Environment
+from tests.chaos.seeded_random import FaultPlan, Tally, seeded
 from tests.chaos.world import INGEST, World
 
-SHORTEST_FREEZE: Final = 1.2
-"""Seconds. A connection that died within the last second is not told from a living one; Lambda thaws no sooner."""
+MIN_FREEZE: Final = 1.2
+"""Seconds. A connection that died within the last second looks like a live one; Lambda does not thaw sooner."""
 _BETWEEN_FREEZES: Final = 2.0
 
 
 class Freezes:
-    """Stops environments between events, while MSG91 lets their connections go."""
+    """Freezes environments between events, while MSG91 closes their connections."""
 
-    def __init__(self, world: World, seed: str, longest: float, tally: Tally) -> None:
+    def __init__(self, world: World, seed: str, max_seconds: float, tally: Tally) -> None:
         self._fleet = world.fleets[INGEST]
-        self._random = dice(seed, "freezes")
-        self._deck = Deck(Counter(list(Farewell)), self._random)
-        self._longest = longest
+        self._random = seeded(seed, "freezes")
+        self._plan = FaultPlan(Counter(list(Farewell)), self._random)
+        self._max_seconds = max_seconds
         self._tally = tally
 
     @property
@@ -29,18 +29,18 @@ class Freezes:
         return {f"freeze: {farewell.value}" for farewell in Farewell}
 
     def work(self, _thread: int) -> bool:
-        with self._fleet.an_idle_one() as environment:
+        with self._fleet.idle_environment() as environment:
             if not environment or not environment.msg91.is_connected:
                 return False
-            farewell = self._deck.deal() or Farewell.CLOSED
-            freeze(environment, min(self._longest, SHORTEST_FREEZE + self._random.expovariate(1)), farewell)
+            farewell = self._plan.next_fault() or Farewell.CLOSED
+            freeze(environment, min(self._max_seconds, MIN_FREEZE + self._random.expovariate(1)), farewell)
         self._tally.add(f"freeze: {farewell.value}")
         time.sleep(_BETWEEN_FREEZES)
         return True
 
 
 def freeze(environment: Environment, seconds: float, farewell: Farewell | None) -> None:
-    """Freeze an idle environment for so long; meanwhile its connections end."""
+    """Freeze an idle environment; its connections end meanwhile."""
     environment.emulator.freeze()
     if farewell:
         environment.msg91.let_go(farewell)

@@ -1,4 +1,4 @@
-"""What MSG91 does to the functions, and what is done to them while it works."""
+"""Faults of MSG91, and kills of the functions while it works."""
 
 import itertools
 from collections import Counter
@@ -10,15 +10,15 @@ from typing import Final
 from sandbox.msg91_simulator.answers import ANSWERS, SUCCESS, Answer, Ending
 from sandbox.msg91_simulator.ledger import SentSms
 from sandbox.msg91_simulator.simulator import Call
-from tests.chaos.chance import Deck, Tally, dice
-from tests.chaos.excuses import Excuses
-from tests.chaos.segment import HANGS_UP_AFTER
+from tests.chaos.allowed_unknowns import AllowedUnknowns
+from tests.chaos.seeded_random import FaultPlan, Tally, seeded
+from tests.chaos.segment import SEGMENT_TIMEOUT
 from tests.chaos.world import World
 
 UNREAD: Final = "msg91: reset before reading the request"
-ONE_UNREAD_IN: Final = 40
+UNREAD_EVERY: Final = 40
 
-_SLOW: Final = replace(SUCCESS, delay=HANGS_UP_AFTER + 1)  # within the ten seconds that the function gives MSG91
+_SLOW: Final = replace(SUCCESS, delay=SEGMENT_TIMEOUT + 1)  # within the ten seconds that the function gives MSG91
 _UNANSWERED: Final = Answer(ending=Ending.RESET)
 _UNANSWERED_BUT_SENT: Final = replace(_UNANSWERED, sends=True)
 
@@ -30,59 +30,59 @@ _ANSWERS: Final = (
 )
 _MSG91_FAULTS: Final[Mapping[str, Answer]] = {
     **{f"msg91: {name}": ANSWERS[name] for name in _ANSWERS},
-    "msg91: success after Segment hung up": _SLOW,
+    "msg91: success after Segment's timeout": _SLOW,
     _KILL_UNSENT: _UNANSWERED,
     _KILL_SENT: _UNANSWERED_BUT_SENT,
 }
 
 
 class Msg91Faults:
-    """Makes MSG91 fail: of all calls to it, the share `rate`."""
+    """Makes the share `rate` of calls to MSG91 fail."""
 
-    def __init__(self, world: World, seed: str, rate: float, tally: Tally, excuses: Excuses) -> None:
+    def __init__(self, world: World, seed: str, rate: float, tally: Tally, allowed_unknowns: AllowedUnknowns) -> None:
         self._world = world
         self._rate = rate
         self._tally = tally
-        self._excuses = excuses
-        self._random = dice(seed, "msg91")
-        self._deck = Deck(Counter(list(_MSG91_FAULTS)), dice(seed, "msg91's faults"))
+        self._allowed_unknowns = allowed_unknowns
+        self._random = seeded(seed, "msg91")
+        self._plan = FaultPlan(Counter(list(_MSG91_FAULTS)), seeded(seed, "msg91's faults"))
         self._arrivals = itertools.count(1)
-        self._condemned: set[str] = set()
+        self._to_kill: set[str] = set()
         self._lock = Lock()
         self.is_active = True
         self.on_sent: Callable[[Sequence[SentSms]], None] = lambda _: None
-        """Called when SMS are out, before the answer to the call."""
+        """Called when SMS have been sent, before the answer to the call."""
 
     @property
     def planned(self) -> set[str]:
         return {*_MSG91_FAULTS, UNREAD}
 
     def hangs_up(self, caller: str) -> bool:
-        if not self.is_active or next(self._arrivals) % ONE_UNREAD_IN:
+        if not self.is_active or next(self._arrivals) % UNREAD_EVERY:
             return False
         self._tally.add(UNREAD)
-        self._excuses.excuse_claims_of(caller)
+        self._allowed_unknowns.allow_claims_of(caller)
         return True
 
     def before(self, call: Call) -> Answer | None:
         self._tally.add("calls to MSG91")
         with self._lock:
-            name = self._deck.deal() if self.is_active and self._random.random() < self._rate else None
+            name = self._plan.next_fault() if self.is_active and self._random.random() < self._rate else None
         if name is None:
             return None
         self._tally.add(name)
         self._tally.add("calls to MSG91 that failed")
-        self._excuses.excuse(sms.crqid for sms in call.messages)
+        self._allowed_unknowns.allow(sms.crqid for sms in call.messages)
         if name in (_KILL_UNSENT, _KILL_SENT):
-            self._excuses.excuse_claims_of(call.caller)
+            self._allowed_unknowns.allow_claims_of(call.caller)
         if name == _KILL_UNSENT:
             self._world.kill(call.caller)
         elif name == _KILL_SENT:
-            self._condemned.add(call.caller)
+            self._to_kill.add(call.caller)
         return _MSG91_FAULTS[name]
 
     def after(self, call: Call, sent: Sequence[SentSms]) -> None:
-        if call.caller in self._condemned:
-            self._condemned.discard(call.caller)
+        if call.caller in self._to_kill:
+            self._to_kill.discard(call.caller)
             self._world.kill(call.caller)
         self.on_sent(sent)

@@ -1,4 +1,4 @@
-"""One attack with everything at once: chaos, then calm, then judgement."""
+"""One run with all faults at once: chaos, then recovery, then the invariants."""
 
 import itertools
 import time
@@ -10,32 +10,32 @@ from typing import Final
 
 from sandbox.msg91_simulator.ledger import SentSms
 from sandbox.segment_simulator.tracking_api import Event
-from tests.chaos import judge
+from tests.chaos import invariants
+from tests.chaos.allowed_unknowns import AllowedUnknowns
 from tests.chaos.aws_faults import AwsFaults
-from tests.chaos.chance import Tally, dice
-from tests.chaos.excuses import Excuses
 from tests.chaos.freezes import Freezes
 from tests.chaos.msg91_faults import Msg91Faults
-from tests.chaos.schedule import working
+from tests.chaos.schedule import running_workers
+from tests.chaos.seeded_random import Tally, seeded
 from tests.chaos.segment import Deliveries, Segment, some_events
 from tests.chaos.tracking_faults import TrackingFaults
-from tests.chaos.webhook import Histories, Mailbag, Webhook
+from tests.chaos.webhook import Histories, ReportQueue, Webhook
 from tests.chaos.world import QUARANTINE, REDRIVE, World
 
 type Say = Callable[[str], None]
 
-_LOOK_EVERY: Final = 0.2
-_OVERTAKEN: Final = "msg91: report overtook the answer"
-_OVERTAKING_WITHIN: Final = 3.0
+_POLL_INTERVAL: Final = 0.2
+_OVERTAKEN: Final = "msg91: report before the answer"
+_OVERTAKING_TIMEOUT: Final = 3.0
 _CUT_OFF: Final = "reports: cut off"
-_MOST_REPORTS_TOGETHER: Final = 10
-_HUNG_UP: Final = "segment: hung up"
+_MAX_REPORTS_PER_BODY: Final = 10
+_TIMED_OUT: Final = "segment: timed out"
 _REPLAY_SIZE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How hard to attack. `sizes` are those of Segment's deliveries, the likelier the more often they are named."""
+    """How hard to attack. `sizes` are those of Segment's deliveries; repeat a size to make it likelier."""
 
     seed: str
     events: int
@@ -45,50 +45,50 @@ class Plan:
     tracking_rate: float
     per_kill: int
     sizes: Sequence[int]
-    segments: int
-    mailmen: int
-    longest_freeze: float
-    chaos_within: float
-    calm_within: float
+    segment_workers: int
+    report_workers: int
+    max_freeze: float
+    chaos_timeout: float
+    recovery_timeout: float
     progress_every: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found, what was planned and never came to pass, and how much was done."""
+class Result:
+    """Violated invariants, planned faults that were not injected, and counts."""
 
     violations: Sequence[str]
-    untried: Sequence[str]
+    not_injected: Sequence[str]
     figures: Counter[str]
 
 
-class NotOverError(Exception):
-    """Something does not come to its end."""
+class NotFinishedError(Exception):
+    """Something did not finish in time; the message is the progress so far."""
 
 
 class Attack:
-    """Chaos, then calm, then the verdict: in this order, once."""
+    """Call chaos, then recovery, then result: each once."""
 
     def __init__(self, world: World, plan: Plan, opened: ExitStack, say: Say) -> None:
         self._world = world
         self._plan = plan
         self._say = say
         self._tally = Tally()
-        self._excuses = Excuses()
-        self._random = dice(plan.seed, "overtaking and cutting")
-        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._excuses)
-        self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._excuses)
+        self._allowed_unknowns = AllowedUnknowns()
+        self._random = seeded(plan.seed, "early and cut-off reports")
+        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._allowed_unknowns)
+        self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._allowed_unknowns)
         self._tracking = TrackingFaults(world, plan.seed, plan.tracking_rate, self._tally)
-        self._freezes = Freezes(world, plan.seed, plan.longest_freeze, self._tally)
-        self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, dice(plan.seed, "events"))
+        self._freezes = Freezes(world, plan.seed, plan.max_freeze, self._tally)
+        self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, seeded(plan.seed, "events"))
         self._segment = opened.enter_context(closing(Segment(world.segment_url, self._tally)))
         self._webhook = opened.enter_context(closing(Webhook(world.reports_url, self._tally)))
-        # Within the time that the function gives MSG91 to answer.
-        self._overtaker = opened.enter_context(closing(Webhook(world.reports_url, self._tally, _OVERTAKING_WITHIN)))
+        # Less than the time that the function gives MSG91 to answer.
+        self._overtaker = opened.enter_context(closing(Webhook(world.reports_url, self._tally, _OVERTAKING_TIMEOUT)))
         self._deliveries = Deliveries(self._segment, self._events, plan.sizes, plan.seed)
         self._histories = Histories(plan.seed)
-        self._mailbag = Mailbag(self._webhook, plan.seed, _MOST_REPORTS_TOGETHER)
-        self._started = self._told = time.monotonic()
+        self._report_queue = ReportQueue(self._webhook, plan.seed, _MAX_REPORTS_PER_BODY)
+        self._started = self._last_progress = time.monotonic()
         self._violations: list[str] = []
 
     def chaos(self) -> None:
@@ -96,43 +96,50 @@ class Attack:
         self._world.aws.interceptor = self._aws
         self._world.tracking.interceptor = self._tracking
         with (
-            working(self._plan.segments, self._deliveries.work),
-            working(self._plan.mailmen, self._mailbag.work),
-            working(1, self._freezes.work),
+            running_workers(self._plan.segment_workers, self._deliveries.work),
+            running_workers(self._plan.report_workers, self._report_queue.work),
+            running_workers(1, self._freezes.work),
         ):
-            self._wait(lambda: not self._deliveries.first_ones, self._plan.chaos_within)
-            self._mailbag.add(self._histories.of_a_stranger() for _ in range(self._plan.reports - self._mailbag.count))
-            self._wait(lambda: not len(self._mailbag), self._plan.chaos_within)
+            self._wait(lambda: not self._deliveries.untried, self._plan.chaos_timeout)
+            self._report_queue.add(
+                self._histories.of_another_sender() for _ in range(self._plan.reports - self._report_queue.count)
+            )
+            self._wait(lambda: not len(self._report_queue), self._plan.chaos_timeout)
         self._world.aws.interceptor = self._world.tracking.interceptor = None
         self._msg91.is_active = False
-        self._wait(self._world.is_idle, self._plan.calm_within)
-        self._violations += judge.never_lost(self._events, self._world.messages())
+        self._wait(self._world.is_idle, self._plan.recovery_timeout)
+        self._violations += invariants.no_event_is_lost(self._events, self._world.messages())
 
-    def calm(self, let_leases_end: Callable[[], None]) -> None:
-        """Segment and MSG91 come again until all is done, and then Segment replays everything."""
-        let_leases_end()
-        with working(self._plan.segments, self._deliveries.work), working(self._plan.mailmen, self._mailbag.work):
-            self._deliveries.hurry()
-            self._wait(lambda: not len(self._deliveries), self._plan.calm_within)
-            self._mailbag.again(report for report in self._mailbag.reports if not report.names_its_message)
-            self._wait(lambda: not len(self._mailbag) and not self._world.queued(REDRIVE), self._plan.calm_within)
+    def recovery(self, expire_leases: Callable[[], None]) -> None:
+        """Segment and MSG91 retry until everything is done, then Segment replays every event."""
+        expire_leases()
+        with (
+            running_workers(self._plan.segment_workers, self._deliveries.work),
+            running_workers(self._plan.report_workers, self._report_queue.work),
+        ):
+            self._deliveries.flush()
+            self._wait(lambda: not len(self._deliveries), self._plan.recovery_timeout)
+            self._report_queue.repeat(report for report in self._report_queue.reports if not report.names_its_message)
+            self._wait(
+                lambda: not len(self._report_queue) and not self._world.queued(REDRIVE), self._plan.recovery_timeout
+            )
         for batch in itertools.batched(self._events, _REPLAY_SIZE, strict=False):
             self._segment.deliver(batch, is_replay=True)
-        self._wait(lambda: self._world.stream.is_at_the_end, self._plan.calm_within)
+        self._wait(lambda: self._world.stream.is_at_the_end, self._plan.recovery_timeout)
 
-    def verdict(self) -> Verdict:
+    def result(self) -> Result:
         own = {event.message_id for event in self._events}
         messages = {name: row for name, row in self._world.messages().items() if name in own}
-        ledger, rows = judge.Ledger(self._world), self._world.reports()
+        ledger, rows = invariants.Ledger(self._world), self._world.reports()
         quarantined = self._world.take_from(QUARANTINE)
         self._violations += [
-            *judge.never_twice(self._events, ledger),
-            *judge.all_final(self._events, messages, ledger, self._excuses),
-            *judge.durable(self._mailbag.reports, self._mailbag.cut_off, rows, quarantined),
-            *judge.order_does_not_matter(self._mailbag.reports, rows, messages.values()),
-            *judge.told_to_segment(messages.values(), self._events_received()),
+            *invariants.no_sms_is_sent_twice(self._events, ledger),
+            *invariants.all_final(self._events, messages, ledger, self._allowed_unknowns),
+            *invariants.no_report_is_lost(self._report_queue.reports, self._report_queue.cut_off, rows, quarantined),
+            *invariants.order_has_no_effect(self._report_queue.reports, rows, messages.values()),
+            *invariants.delivery_events_match(messages.values(), self._events_received()),
             *self._world.tracking.violations(),
-            *(f"{self._world.wasted_requests()} requests into dead connections",) * bool(self._world.wasted_requests()),
+            *(f"{self._world.wasted_requests()} requests to closed connections",) * bool(self._world.wasted_requests()),
         ]
         self._tally.add("ledger: SMS", len(ledger))
         self._tally.add("reports: rows", len(rows))
@@ -142,59 +149,60 @@ class Attack:
         for row in messages.values():
             self._tally.add(f"messages: {row['send_state']}")
         figures = self._tally.counts()
-        return Verdict(self._violations, sorted(self._planned() - set(+figures)), figures)
+        return Result(self._violations, sorted(self._planned() - set(+figures)), figures)
 
     def _events_received(self) -> list[Event]:
-        """The delivery events of this attack; the stack may have seen others."""
+        """Return the delivery events of this run; the stack may have seen others."""
         own = {event.message_id for event in self._events}
         received = self._world.tracking.received()
         return [event for event in received if event["properties"]["message_id"] in own]
 
     def _planned(self) -> set[str]:
         planned = self._aws.planned | self._msg91.planned | self._tracking.planned | self._freezes.planned
-        return planned | {_OVERTAKEN, _CUT_OFF, _HUNG_UP, "ledger: SMS", "reports: rows"}
+        return planned | {_OVERTAKEN, _CUT_OFF, _TIMED_OUT, "ledger: SMS", "reports: rows"}
 
     def _report(self, sent: Sequence[SentSms]) -> None:
-        """MSG91 reports what it has sent, at times before it has answered."""
+        """MSG91 reports what it has sent, sometimes before it has answered."""
         reports = [report for sms in sent for report in self._histories.of(sms)]
-        self._mailbag.add(reports)
+        self._report_queue.add(reports)
         for report in reports:
             if self._random.random() < 0.03:
-                self._mailbag.add_cut_off(self._histories.cut_off(report))
+                self._report_queue.add_cut_off(self._histories.cut_off(report))
                 self._tally.add(_CUT_OFF)
         if self._msg91.is_active and self._random.random() < 0.1:
             self._overtaker.post(reports[0].posting)
             self._tally.add(_OVERTAKEN)
 
-    def _wait(self, is_over: Callable[[], bool], within: float) -> None:
-        for _ in _until(time.monotonic() + within):
-            if is_over():
+    def _wait(self, is_done: Callable[[], bool], timeout: float) -> None:
+        for _ in _poll_until(time.monotonic() + timeout):
+            if is_done():
                 return
-            self._tell()
-        raise NotOverError(self._progress())
+            self._report_progress()
+        raise NotFinishedError(self._progress())
 
-    def _tell(self) -> None:
-        if time.monotonic() - self._told >= self._plan.progress_every:
-            self._told = time.monotonic()
+    def _report_progress(self) -> None:
+        if time.monotonic() - self._last_progress >= self._plan.progress_every:
+            self._last_progress = time.monotonic()
             self._say(self._progress())
 
     def _progress(self) -> str:
         counts = self._tally.counts()
         return (
-            f"{time.monotonic() - self._started:5.0f} s: {len(self._deliveries)} deliveries and {len(self._mailbag)} "
-            f"reports to go, {counts['segment: events delivered']} and {counts['reports: posts']} done"
+            f"{time.monotonic() - self._started:5.0f} s: {len(self._deliveries)} deliveries and "
+            f"{len(self._report_queue)} reports to go, {counts['segment: events delivered']} and "
+            f"{counts['reports: posts']} done"
         )
 
 
-def attack(world: World, plan: Plan, let_leases_end: Callable[[], None], say: Say = lambda _: None) -> Verdict:
+def attack(world: World, plan: Plan, expire_leases: Callable[[], None], say: Say = lambda _: None) -> Result:
     with ExitStack() as opened:
-        one = Attack(world, plan, opened, say)
-        one.chaos()
-        one.calm(let_leases_end)
-        return one.verdict()
+        run = Attack(world, plan, opened, say)
+        run.chaos()
+        run.recovery(expire_leases)
+        return run.result()
 
 
-def _until(deadline: float) -> Iterator[None]:
+def _poll_until(deadline: float) -> Iterator[None]:
     while time.monotonic() < deadline:
         yield
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""One fault at one place, for tests that say exactly what happens."""
+"""One fault at one call, for tests of a single failure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,32 +13,32 @@ from tests.chaos.aws_faults import Site, site_of
 
 @dataclass(slots=True)
 class AtAws:
-    """Gives a verdict on the calls of one kind, from the first of them on or from a later, and so many times."""
+    """Gives a verdict on `times` calls of one kind, after letting `passing` of them through."""
 
     site: Site
     verdict: Verdict
     passing: int = 0
     times: int = 1
-    struck: int = 0
+    injected: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def before(self, call: Call) -> Verdict:
         with self._lock:
-            if site_of(call) is not self.site or self.struck == self.times:
+            if site_of(call) is not self.site or self.injected == self.times:
                 return PASS
             if self.passing:
                 self.passing -= 1
                 return PASS
-            self.struck += 1
+            self.injected += 1
             return self.verdict
 
     def after(self, call: Call) -> None:
-        """What happens after a call is in its verdict."""
+        """Do nothing: the verdict says what happens after a call."""
 
 
 @dataclass(slots=True)
 class AtMsg91:
-    """Answers the next call so. `before` and `after` happen before and after the SMS go out, each time."""
+    """Answers the next call with `answer`. The callbacks run for every call, before and after its SMS are sent."""
 
     answer: Answer | None = None
     before_sending: Callable[[str], object] = lambda _: None

@@ -1,4 +1,4 @@
-"""What is to be delivered, and when next: the part that Segment's retries and MSG91's reports have in common."""
+"""Items with their next delivery time: shared by Segment's retries and MSG91's reports."""
 
 import heapq
 import itertools
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from threading import Condition, Event
 from typing import Final
 
-_LOOK_AGAIN_AFTER: Final = 0.05
+_POLL_INTERVAL: Final = 0.05
 
 
 class Schedule[Item]:
-    """Items by the time they are due. Safe to use from several threads."""
+    """Items by the time they are due. Thread-safe."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, Item]] = []
-        self._in_hand = 0
+        self._in_progress = 0
         self._sequence = itertools.count()
         self._changed = Condition()
 
@@ -25,21 +25,21 @@ class Schedule[Item]:
         with self._changed:
             heapq.heappush(self._waiting, (time.monotonic() + in_seconds, next(self._sequence), item))
 
-    def take(self, most: int) -> list[Item]:
-        """What is due, at most so much of it. Whoever takes it says `done` after putting back what comes again."""
+    def take(self, max_items: int) -> list[Item]:
+        """Take up to `max_items` that are due. Put back what needs a retry, then call `done` with all of them."""
         with self._changed:
             items: list[Item] = []
-            while len(items) < most and self._waiting and self._waiting[0][0] <= time.monotonic():
+            while len(items) < max_items and self._waiting and self._waiting[0][0] <= time.monotonic():
                 items.append(heapq.heappop(self._waiting)[2])
-            self._in_hand += len(items)
+            self._in_progress += len(items)
             return items
 
     def done(self, items: Sequence[Item]) -> None:
         with self._changed:
-            self._in_hand -= len(items)
+            self._in_progress -= len(items)
 
-    def hurry(self) -> None:
-        """Everything is due now."""
+    def flush(self) -> None:
+        """Make everything due now."""
         with self._changed:
             now = time.monotonic()
             self._waiting = [(now, number, item) for _, number, item in self._waiting]
@@ -47,21 +47,21 @@ class Schedule[Item]:
 
     def __len__(self) -> int:
         with self._changed:
-            return len(self._waiting) + self._in_hand
+            return len(self._waiting) + self._in_progress
 
 
 @contextmanager
-def working(threads: int, work: Callable[[int], bool]) -> Iterator[None]:
-    """Call `work` with its thread's number over and over, from several threads, until the block ends.
+def running_workers(threads: int, work: Callable[[int], bool]) -> Iterator[None]:
+    """Call `work` repeatedly from several threads, with the thread's number, until the block ends.
 
-    It returns whether there was something to do. What it raises, the block raises.
+    `work` returns whether there was something to do. The block raises what `work` raises.
     """
     stopped = Event()
 
     def run(number: int) -> None:
         while not stopped.is_set():
             if not work(number):
-                stopped.wait(_LOOK_AGAIN_AFTER)
+                stopped.wait(_POLL_INTERVAL)
 
     with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(run, number) for number in range(threads)]
@@ -69,5 +69,5 @@ def working(threads: int, work: Callable[[int], bool]) -> Iterator[None]:
             yield
         finally:
             stopped.set()
-        for one in running:
-            one.result()
+        for future in running:
+            future.result()

@@ -1,4 +1,4 @@
-"""The events function killed or refused between the stream's records and Segment's answer."""
+"""Kills and refusals of the events function between the stream's records and Segment's answer."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from sandbox.interception import Refuse
 from sandbox.msg91_simulator import numbers
 from sandbox.segment_simulator.tracking_api import LOST, THROTTLED, UNAVAILABLE, Answer
-from tests.chaos import judge
+from tests.chaos import invariants
 from tests.chaos.aws_faults import Site
 from tests.chaos.conftest import NewEvent
 from tests.chaos.scenarios import AtAws
@@ -24,82 +24,84 @@ SENT_AND_DELIVERED = {"SMS Sent", "SMS Delivered"}
 
 
 @pytest.fixture
-def deliver(world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent) -> Deliver:
+def deliver(world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent) -> Deliver:
     """Has an event's SMS accepted and delivered."""
 
     def deliver() -> Tracked:
-        one = event()
-        assert segment.deliver([one])[0].status == "accepted"
-        (sent,) = world.simulator.ledger.entries(one.phone)
+        event = new_event()
+        assert segment.deliver([event])[0].status == "accepted"
+        (sent,) = world.simulator.ledger.entries(event.phone)
         assert webhook.post(histories.named(sent, numbers.DELIVERED).posting) == 200
-        return one
+        return event
 
     return deliver
 
 
-def _times_told(world: World, *events: Tracked) -> Counter[str]:
-    """How often Segment has taken each kind of delivery event, when all of the stream is handled and judged right."""
-    world.wait_until_told()
+def _times_sent(world: World, *events: Tracked) -> Counter[str]:
+    """Wait for the end of the stream, check the invariants, and return how often Segment got each event name."""
+    world.wait_until_events_are_sent()
     own = {event.message_id: world.messages()[event.message_id] for event in events}
-    received = [one for one in world.tracking.received() if one["properties"]["message_id"] in own]
-    assert list(judge.told_to_segment(own.values(), received)) == []
+    received = [event for event in world.tracking.received() if event["properties"]["message_id"] in own]
+    assert list(invariants.delivery_events_match(own.values(), received)) == []
     assert world.tracking.violations() == []
-    return Counter(one["event"] for one in received)
+    return Counter(event["event"] for event in received)
 
 
-def _next(world: World, answer: Answer, meanwhile: Callable[[], object] = lambda: None) -> Signal:
-    """Have the next request to Segment answered so, and something happen before; the signal tells that it was."""
-    struck = Signal()
+def _answer_next(world: World, answer: Answer, during_call: Callable[[], object] = lambda: None) -> Signal:
+    """Give the next request to Segment this answer, after calling `during_call`; the signal is set then."""
+    injected = Signal()
 
     def intercept() -> Answer | None:
-        if struck.is_set():
+        if injected.is_set():
             return None
-        struck.set()
-        meanwhile()
+        injected.set()
+        during_call()
         return answer
 
     world.tracking.interceptor = intercept
-    return struck
+    return injected
 
 
-def test_killed_before_segment_took_them_events_are_sent_by_the_next_invocation(world: World, deliver: Deliver) -> None:
-    struck = _next(world, UNAVAILABLE, world.kill_events)
-    one = deliver()
-    assert _times_told(world, one) == dict.fromkeys(SENT_AND_DELIVERED, 1)
-    assert struck.is_set()
-
-
-def test_killed_after_segment_took_them_events_are_sent_again_under_the_same_ids(
+def test_killed_before_segment_accepted_them_events_are_sent_by_the_next_invocation(
     world: World, deliver: Deliver
 ) -> None:
-    struck = _next(world, LOST, world.kill_events)
-    one = deliver()
-    times = _times_told(world, one)
-    assert (struck.is_set(), set(times)) == (True, SENT_AND_DELIVERED)
+    injected = _answer_next(world, UNAVAILABLE, world.kill_events_function)
+    event = deliver()
+    assert _times_sent(world, event) == dict.fromkeys(SENT_AND_DELIVERED, 1)
+    assert injected.is_set()
+
+
+def test_killed_after_segment_accepted_them_events_are_sent_again_under_the_same_ids(
+    world: World, deliver: Deliver
+) -> None:
+    injected = _answer_next(world, LOST, world.kill_events_function)
+    event = deliver()
+    times = _times_sent(world, event)
+    assert (injected.is_set(), set(times)) == (True, SENT_AND_DELIVERED)
     assert max(times.values()) == 2
 
 
 def test_an_answer_that_is_lost_repeats_events_under_the_same_ids(world: World, deliver: Deliver) -> None:
-    struck = _next(world, LOST)
-    one = deliver()
-    assert max(_times_told(world, one).values()) == 2
-    assert struck.is_set()
+    injected = _answer_next(world, LOST)
+    event = deliver()
+    assert max(_times_sent(world, event).values()) == 2
+    assert injected.is_set()
 
 
 @pytest.mark.parametrize("answer", [THROTTLED, UNAVAILABLE], ids=["429", "503"])
-def test_events_that_segment_does_not_take_now_are_told_later(world: World, deliver: Deliver, answer: Answer) -> None:
-    struck = _next(world, answer)
+def test_events_that_segment_refuses_are_sent_later(world: World, deliver: Deliver, answer: Answer) -> None:
+    injected = _answer_next(world, answer)
     events = [deliver() for _ in range(5)]
-    assert _times_told(world, *events) == dict.fromkeys(SENT_AND_DELIVERED, 5)
-    assert struck.is_set()
+    assert _times_sent(world, *events) == dict.fromkeys(SENT_AND_DELIVERED, 5)
+    assert injected.is_set()
 
 
 def test_events_wait_while_the_secret_cannot_be_read(world: World, deliver: Deliver) -> None:
-    world.kill_events()  # a new environment has not read the secret yet
-    one = deliver()
-    world.wait_until_told()
-    world.kill_events()
+    world.kill_events_function()  # a new environment has not read the secret yet
+    event = deliver()
+    world.wait_until_events_are_sent()
+    world.kill_events_function()
     world.aws.interceptor = fault = AtAws(Site.SECRET, Refuse(500, "InternalServerError"), times=6)
     other = deliver()
-    assert _times_told(world, one, other) == dict.fromkeys(SENT_AND_DELIVERED, 2)
-    assert fault.struck == 6
+    assert _times_sent(world, event, other) == dict.fromkeys(SENT_AND_DELIVERED, 2)
+    assert fault.injected == 6

@@ -1,4 +1,4 @@
-"""MSG91 at its worst: what Segment hears, what stands on record, what was sent, and what a retry makes of it."""
+"""Each failure of MSG91: the answer to Segment, the record, the number of SMS, and the answer to a retry."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,7 @@ from sandbox.msg91_simulator import numbers
 from sandbox.msg91_simulator.answers import ANSWERS
 from sandbox.msg91_simulator.ledger import SentSms
 from tests.chaos.conftest import NewEvent
-from tests.chaos.judge import Ledger
+from tests.chaos.invariants import Ledger
 from tests.chaos.scenarios import AtMsg91
 from tests.chaos.segment import Segment
 from tests.chaos.webhook import Histories, Webhook
@@ -45,38 +45,38 @@ IN_DOUBT_BUT_SENT: Final = (200, "unknown", 1, "unknown")
         ("silent", IN_DOUBT_BUT_SENT),
     ],
 )
-def test_what_an_answer_of_msg91s_comes_to(
-    world: World, segment: Segment, event: NewEvent, answer: str, expected: tuple[int, str, int, str]
+def test_an_answer_of_msg91_decides_status_record_sms_and_retry(
+    world: World, segment: Segment, new_event: NewEvent, answer: str, expected: tuple[int, str, int, str]
 ) -> None:
-    one = event()
+    event = new_event()
     world.simulator.interceptor = AtMsg91(ANSWERS[answer])
-    heard = segment.deliver([one])[0].http_status
+    http_status = segment.deliver([event])[0].http_status
     if answer == "silent":
         world.wait_until_idle()
-        heard = segment.deliver([one])[0].http_status
-    state, sent = world.messages()[one.message_id]["send_state"], Ledger(world).sms_of(one)
-    assert (heard, state, sent, segment.deliver([one])[0].status) == expected
-    assert Ledger(world).sms_of(one) <= 1
+        http_status = segment.deliver([event])[0].http_status
+    state, sent = world.messages()[event.message_id]["send_state"], Ledger(world).sms_of(event)
+    assert (http_status, state, sent, segment.deliver([event])[0].status) == expected
+    assert Ledger(world).sms_of(event) <= 1
 
 
-def test_a_request_that_msg91_resets_unread_is_in_doubt(world: World, segment: Segment, event: NewEvent) -> None:
-    one = event()
+def test_a_request_that_msg91_resets_unread_is_in_doubt(world: World, segment: Segment, new_event: NewEvent) -> None:
+    event = new_event()
     world.simulator.interceptor = AtMsg91(is_unread=True)
-    assert [segment.deliver([one])[0].status for _ in range(2)] == ["unknown", "unknown"]
-    assert Ledger(world).sms_of(one) == 0
+    assert [segment.deliver([event])[0].status for _ in range(2)] == ["unknown", "unknown"]
+    assert Ledger(world).sms_of(event) == 0
 
 
 def test_a_report_that_overtakes_msg91s_answer_finds_its_message(
-    world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent
+    world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent
 ) -> None:
-    one = event()
-    heard = []
+    event = new_event()
+    report_statuses = []
 
     def report(_: str, sent: Sequence[SentSms]) -> None:
-        heard.append(webhook.post(histories.named(sent[0], numbers.DELIVERED).posting))
+        report_statuses.append(webhook.post(histories.named(sent[0], numbers.DELIVERED).posting))
 
     world.simulator.interceptor = AtMsg91(after_sending=report)
-    assert segment.deliver([one])[0].status == "accepted"
-    assert heard == [200]
-    message = world.messages()[one.message_id]
+    assert segment.deliver([event])[0].status == "accepted"
+    assert report_statuses == [200]
+    message = world.messages()[event.message_id]
     assert (message["send_state"], message["delivery_status"]) == ("accepted", "delivered")

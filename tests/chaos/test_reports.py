@@ -1,4 +1,4 @@
-"""Delivery reports in any order, cut off, misattributed, and while DynamoDB is away."""
+"""Delivery reports in any order, cut off, misattributed, and while DynamoDB is unavailable."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +19,14 @@ from tests.chaos.world import QUARANTINE, World
 pytestmark = pytest.mark.slow
 
 
-def _sent(world: World, segment: Segment, event: NewEvent) -> SentSms:
-    one = event()
-    segment.deliver([one])
-    return world.simulator.ledger.entries(one.phone)[0]
+def _sent(world: World, segment: Segment, new_event: NewEvent) -> SentSms:
+    event = new_event()
+    segment.deliver([event])
+    return world.simulator.ledger.entries(event.phone)[0]
 
 
-def test_reports_in_every_order_and_version_end_in_the_same_status(
-    world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent
+def test_reports_in_every_order_and_version_give_the_same_status(
+    world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent
 ) -> None:
     history = [
         (numbers.PENDING_BEFORE, "v2"),
@@ -34,21 +34,21 @@ def test_reports_in_every_order_and_version_end_in_the_same_status(
         (numbers.DLT_FAILED, "v4"),
         (numbers.DELIVERED, "new"),
     ]
-    ends = set()
+    statuses = set()
     for order in itertools.permutations(range(len(history))):
-        sent = _sent(world, segment, event)
+        sent = _sent(world, segment, new_event)
         reports = [histories.named(sent, *report) for report in history]
         assert {webhook.post(reports[position].posting) for position in order} == {200}
         message = world.message(sent.sms.crqid)
-        ends.add((message["delivery_status"], message["delivery_conflict"]))
+        statuses.add((message["delivery_status"], message["delivery_conflict"]))
         assert message["delivery_reported_at"] == reports[-1].reported_at
-    assert ends == {("delivered", True)}
+    assert statuses == {("delivered", True)}
 
 
 def test_a_body_cut_off_anywhere_is_kept_whole_in_the_quarantine(
-    world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent
+    world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent
 ) -> None:
-    sent = _sent(world, segment, event)
+    sent = _sent(world, segment, new_event)
     whole = histories.named(sent, numbers.DELIVERED, "v3").posting
     world.take_from(QUARANTINE)
     cut = [replace(whole, body=whole.body[:length]) for length in range(1, len(whole.body))]
@@ -59,19 +59,19 @@ def test_a_body_cut_off_anywhere_is_kept_whole_in_the_quarantine(
 
 
 def test_a_report_with_anothers_crqid_is_applied_by_request_id_and_number(
-    world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent
+    world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent
 ) -> None:
-    own, other = _sent(world, segment, event), _sent(world, segment, event)
+    own, other = _sent(world, segment, new_event), _sent(world, segment, new_event)
     misattributed = replace(own, sms=replace(own.sms, echoed_crqid=other.sms.crqid))
     assert webhook.post(histories.named(misattributed, numbers.DELIVERED).posting) == 200
     assert world.message(own.sms.crqid)["delivery_status"] == "delivered"
     assert "delivery_status" not in world.message(other.sms.crqid)
 
 
-def test_a_report_that_comes_while_dynamodb_is_away_is_applied_when_it_is_back(
-    world: World, segment: Segment, webhook: Webhook, histories: Histories, event: NewEvent
+def test_a_report_during_an_outage_of_dynamodb_is_applied_after_it(
+    world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent
 ) -> None:
-    sent = _sent(world, segment, event)
+    sent = _sent(world, segment, new_event)
     world.aws.interceptor = AtAws(Site.APPLY, Refuse(500, "InternalServerError"), times=3)
     assert webhook.post(histories.named(sent, numbers.DELIVERED).posting) == 202
     world.wait_until_redriven()

@@ -1,10 +1,10 @@
-"""What Segment's Tracking API does to delivery events, and kills of the function that sends them."""
+"""Faults of Segment's Tracking API, and kills of the function that calls it."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from sandbox.segment_simulator.tracking_api import LOST, THROTTLED, UNAVAILABLE, Answer
-from tests.chaos.chance import Deck, Tally, dice
+from tests.chaos.seeded_random import FaultPlan, Tally, seeded
 from tests.chaos.world import World
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ _KILL: Final = "kill events: "
 
 
 class TrackingFaults:
-    """Makes requests to Segment fail: of all, the share `rate`. The interceptor of the tracking API."""
+    """Makes the share `rate` of requests to Segment fail: the interceptor of the tracking API."""
 
     def __init__(self, world: World, seed: str, rate: float, tally: Tally) -> None:
         self._faults: dict[str, Callable[[], Answer]] = {
             "tracking: too many requests": lambda: THROTTLED,
             "tracking: unavailable": lambda: UNAVAILABLE,
             "tracking: answer lost": lambda: LOST,
-            f"{_KILL}before Segment took them": lambda: _kill(world, UNAVAILABLE),
-            f"{_KILL}after Segment took them": lambda: _kill(world, LOST),
+            f"{_KILL}before Segment accepted them": lambda: _kill(world, UNAVAILABLE),
+            f"{_KILL}after Segment accepted them": lambda: _kill(world, LOST),
         }
         self._rate = rate
-        self._random = dice(seed, "tracking")
-        self._deck = Deck(Counter(list(self._faults)), self._random)
+        self._random = seeded(seed, "tracking")
+        self._plan = FaultPlan(Counter(list(self._faults)), self._random)
         self._tally = tally
 
     @property
@@ -35,7 +35,7 @@ class TrackingFaults:
 
     def __call__(self) -> Answer | None:
         self._tally.add("requests to Segment")
-        name = self._deck.deal() if self._random.random() < self._rate else None
+        name = self._plan.next_fault() if self._random.random() < self._rate else None
         if name is None:
             return None
         self._tally.add(name)
@@ -43,6 +43,6 @@ class TrackingFaults:
 
 
 def _kill(world: World, answer: Answer) -> Answer:
-    """The answer tells whether the batch was taken; nobody hears it any more."""
-    world.kill_events()
+    """The answer says whether the batch was accepted; no function is left to receive it."""
+    world.kill_events_function()
     return answer

@@ -1,4 +1,4 @@
-"""MSG91's delivery reports: histories of them in four versions, repeated, out of order, cut off, and misattributed."""
+"""MSG91's delivery reports in four versions: repeated, out of order, cut off, and misattributed."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,10 +15,10 @@ from sandbox.msg91_simulator.calls import SMS_PATH, Sms
 from sandbox.msg91_simulator.ledger import SentSms
 from sandbox.msg91_simulator.numbers import Outcome
 from sandbox.msg91_simulator.reports import FORM, JSON, WRITERS, Posting
-from tests.chaos.chance import Tally, dice
 from tests.chaos.schedule import Schedule
+from tests.chaos.seeded_random import Tally, seeded
 
-PATIENCE: Final = 10.0
+TIMEOUT: Final = 10.0
 FIRST: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _NO_CRQID: Final = "0"
 _REPORTS_OF_AN_SMS: Final = (*(1,) * 18, 2, 4)
@@ -26,7 +26,7 @@ _TWICE: Final = 0.1
 _MISATTRIBUTED: Final = 0.2
 _VERSIONS: Final = ("v2", "v2", "v2", "v3", "v4", "v4", "new")
 
-UNHEARD_OF: Final = Outcome("77", "SOMETHING", clevertap_event="")
+UNLISTED: Final = Outcome("77", "SOMETHING", clevertap_event="")
 STATUS_OF: Final[Mapping[Outcome, str]] = {
     numbers.DELIVERED: "delivered",
     numbers.DLT_FAILED: "failed",
@@ -36,16 +36,16 @@ STATUS_OF: Final[Mapping[Outcome, str]] = {
     numbers.REJECTED_BY_KANNEL: "rejected",
     numbers.BLOCKED: "blocked",
     numbers.PENDING_BEFORE: "pending",
-    UNHEARD_OF: "unknown",
+    UNLISTED: "unknown",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report, of an SMS that was sent. Its second is its own among all reports, and so tells its row."""
+    """One report of an SMS. The second of its date is unique among all reports, and so identifies its row."""
 
     sms: SentSms
-    """With the CRQID that MSG91 echoes, which may be missing or another's."""
+    """With the CRQID that MSG91 echoes, which may be missing or another message's."""
     version: str
     status: str
     at: datetime
@@ -62,26 +62,26 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """A report's body that lost its end on the way."""
+    """A report's body without its end."""
 
     posting: Posting
 
 
-type Mail = Report | CutOff
+type QueueItem = Report | CutOff
 
 
 class Histories:
     """Invents what MSG91 reports. Safe to use from several threads."""
 
     def __init__(self, seed: str, first: datetime = FIRST) -> None:
-        self._random = dice(seed, "reports")
+        self._random = seeded(seed, "reports")
         self._first = first
         self._seconds = 0
         self._lock = Lock()
         self._last: Sms | None = None
 
     def of(self, sms: SentSms) -> list[Report]:
-        """Some reports of one SMS, in the order in which they come, which says nothing of their dates'."""
+        """Return some reports of one SMS in the order of their arrival, which is not the order of their dates."""
         with self._lock:
             reports = [self._report(sms) for _ in range(self._random.choice(_REPORTS_OF_AN_SMS))]
             self._last = sms.sms
@@ -89,12 +89,12 @@ class Histories:
             return reports
 
     def named(self, sms: SentSms, outcome: Outcome, version: str = "v2") -> Report:
-        """A report with its message's CRQID."""
+        """Return a report with its message's CRQID."""
         with self._lock:
             return self._written(sms, outcome, version)
 
-    def of_a_stranger(self) -> Report:
-        """A report of an SMS that never came through Segment: the webhook is the account's."""
+    def of_another_sender(self) -> Report:
+        """Return a report of an SMS that did not come through Segment: the webhook is for the whole account."""
         with self._lock:
             number = f"9197{self._random.randrange(10**8):08}"
             sms = Sms(SMS_PATH, number, "", "MSGIND", "", _NO_CRQID)
@@ -114,7 +114,7 @@ class Histories:
         return self._written(sms, outcome, version)
 
     def _misattributed(self, sms: SentSms) -> SentSms:
-        """With no CRQID, or with that of a message to another number; request id and number are right."""
+        """Return the SMS with no CRQID, or that of a message to another number; request id and number are right."""
         is_other = self._last and self._last.number != sms.sms.number and self._random.random() < 0.5
         echoed = self._last.crqid if self._last and is_other else _NO_CRQID
         return replace(sms, sms=replace(sms.sms, echoed_crqid=echoed))
@@ -131,16 +131,16 @@ class Histories:
 class Webhook:
     """Posts reports to the customer's URL."""
 
-    def __init__(self, url: str, tally: Tally, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, tally: Tally, timeout: float = TIMEOUT) -> None:
         self._url = url
         self._tally = tally
-        self._http = httpx.Client(timeout=patience, trust_env=False, limits=httpx.Limits(max_connections=None))
+        self._http = httpx.Client(timeout=timeout, trust_env=False, limits=httpx.Limits(max_connections=None))
 
     def close(self) -> None:
         self._http.close()
 
     def post(self, posting: Posting) -> int | None:
-        """Return the HTTP status; None when no answer came."""
+        """Return the HTTP status; None if there was no answer."""
         self._tally.add("reports: posts")
         try:
             headers = {"content-type": posting.content_type}
@@ -148,26 +148,28 @@ class Webhook:
         except httpx.HTTPError:
             self._tally.add("reports: no answer")
             return None
-        self._tally.add(f"reports: heard {status}")
+        self._tally.add(f"reports: answered {status}")
         return status
 
 
 def together(reports: Sequence[Report]) -> Posting:
-    """One body of several reports of one version, which is v2 or v4."""
+    """Return one body of several reports of one version: v2 or v4."""
     if reports[0].version == "v4":
-        return Posting(JSON, json.dumps([event for one in reports for event in json.loads(one.posting.body)]).encode())
-    groups = [group for one in reports for group in json.loads(parse_qs(one.posting.body.decode())["data"][0])]
+        return Posting(
+            JSON, json.dumps([event for report in reports for event in json.loads(report.posting.body)]).encode()
+        )
+    groups = [group for report in reports for group in json.loads(parse_qs(report.posting.body.decode())["data"][0])]
     return Posting(FORM, urlencode({"data": json.dumps(groups)}).encode())
 
 
-class Mailbag:
-    """All reports that are to be posted: each once or twice, and each time again until it is answered 2xx."""
+class ReportQueue:
+    """All reports to post: each once or twice, each time with retries until it is answered 2xx."""
 
-    def __init__(self, webhook: Webhook, seed: str, most_together: int) -> None:
+    def __init__(self, webhook: Webhook, seed: str, max_per_body: int) -> None:
         self._webhook = webhook
-        self._random = dice(seed, "mailbag")
-        self._most_together = most_together
-        self._schedule: Schedule[Mail] = Schedule()
+        self._random = seeded(seed, "report queue")
+        self._max_per_body = max_per_body
+        self._schedule: Schedule[QueueItem] = Schedule()
         self._lock = Lock()
         self.reports: list[Report] = []
         self.cut_off: list[CutOff] = []
@@ -177,7 +179,7 @@ class Mailbag:
 
     @property
     def count(self) -> int:
-        """Of the reports there are, each once."""
+        """The number of different reports."""
         return len(self.reports)
 
     def add(self, reports: Iterable[Report]) -> None:
@@ -187,34 +189,34 @@ class Mailbag:
                 for _ in range(1 + (self._random.random() < _TWICE)):
                     self._schedule.put(report, self._random.uniform(0, 3))
 
-    def add_cut_off(self, mail: CutOff) -> None:
+    def add_cut_off(self, cut_off: CutOff) -> None:
         with self._lock:
-            self.cut_off.append(mail)
-            self._schedule.put(mail)
+            self.cut_off.append(cut_off)
+            self._schedule.put(cut_off)
 
-    def again(self, reports: Iterable[Report]) -> None:
+    def repeat(self, reports: Iterable[Report]) -> None:
         for report in reports:
             self._schedule.put(report)
 
     def work(self, _thread: int) -> bool:
         with self._lock:
-            most = self._random.randint(1, self._most_together)
-        mail = self._schedule.take(most)
-        for posting, contents in _postings(mail):
+            size = self._random.randint(1, self._max_per_body)
+        items = self._schedule.take(size)
+        for posting, contents in _postings(items):
             status = self._webhook.post(posting)
             if status is None or not httpx.codes.is_success(status):
-                for one in contents:
-                    self._schedule.put(one, 0.5)
-        self._schedule.done(mail)
-        return bool(mail)
+                for item in contents:
+                    self._schedule.put(item, 0.5)
+        self._schedule.done(items)
+        return bool(items)
 
 
-def _postings(mail: Sequence[Mail]) -> Iterator[tuple[Posting, Sequence[Mail]]]:
-    """Reports of v2 go together, and so do those of v4; the others have a body each."""
-    reports = [one for one in mail if isinstance(one, Report)]
+def _postings(items: Sequence[QueueItem]) -> Iterator[tuple[Posting, Sequence[QueueItem]]]:
+    """Yield each body with its contents. Reports of v2 share a body, and so do those of v4; others have their own."""
+    reports = [item for item in items if isinstance(item, Report)]
     for version in ("v2", "v4"):
         if several := [report for report in reports if report.version == version]:
             yield together(several), several
-    for one in mail:
-        if isinstance(one, CutOff) or one.version not in ("v2", "v4"):
-            yield one.posting, [one]
+    for item in items:
+        if isinstance(item, CutOff) or item.version not in ("v2", "v4"):
+            yield item.posting, [item]

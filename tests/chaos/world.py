@@ -1,4 +1,4 @@
-"""The whole stack under attack: MSG91, Segment, AWS and the API as in the sandbox, and functions that can be killed."""
+"""The whole stack: MSG91, Segment, AWS and the API as in the sandbox, and functions that can be killed."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,11 +29,11 @@ REPORTS_TABLE: Final = "ReportsTable"
 REDRIVE: Final = "ReportsRedriveQueue"
 QUARANTINE: Final = "ReportsQuarantineQueue"
 
-REDRIVE_AGAIN_AFTER: Final = 2
-"""Seconds. The template's three minutes are for real outages."""
+REDRIVE_VISIBILITY_TIMEOUT: Final = 2
+"""Seconds, instead of the template's three minutes."""
 
-OVER_WITHIN: Final = 150.0
-_LOOK_EVERY: Final = 0.1
+TIMEOUT: Final = 150.0
+_POLL_INTERVAL: Final = 0.1
 
 type Row = dict[str, Any]
 
@@ -62,7 +62,7 @@ class World:
                 environment.kill()
 
     def is_idle(self) -> bool:
-        """Whether no function has an event."""
+        """Whether no function is handling an event."""
         return all(fleet.is_idle for fleet in self.fleets.values())
 
     def wait_until_idle(self) -> None:
@@ -71,18 +71,18 @@ class World:
     def wait_until_redriven(self) -> None:
         _wait(lambda: not self.queued(REDRIVE))
 
-    def wait_until_told(self) -> None:
-        """Until Segment has heard of all that has happened to messages."""
+    def wait_until_events_are_sent(self) -> None:
+        """Wait until Segment has received the delivery events of all changes to messages."""
         _wait(lambda: self.stream.is_at_the_end)
 
-    def kill_events(self) -> None:
+    def kill_events_function(self) -> None:
         """Kill every environment of the events function."""
         for name in self.fleets[EVENTS].environments:
             self.kill(name)
 
     def wasted_requests(self) -> int:
-        """How many requests were written into connections that MSG91 had let go."""
-        return sum(len(one.msg91.wasted) for one in self.fleets[INGEST].environments.values())
+        """Return how many requests were sent on connections that MSG91 had closed."""
+        return sum(len(environment.msg91.wasted) for environment in self.fleets[INGEST].environments.values())
 
     def messages(self) -> dict[str, Row]:
         """By message id."""
@@ -95,8 +95,8 @@ class World:
     def reports(self) -> list[Row]:
         return list(self._rows(REPORTS_TABLE))
 
-    def let_leases_end(self) -> None:
-        """Set the end of every lease back instead of waiting for it. Nobody may be sending any more."""
+    def expire_leases(self) -> None:
+        """End every lease now instead of waiting for it. No function may be sending any more."""
         over = _instant(datetime.now(UTC) - timedelta(seconds=1))
         for row in self._rows(MESSAGES_TABLE):
             if row["send_state"] == "sending":
@@ -107,7 +107,7 @@ class World:
                 )
 
     def age(self, message_id: str, by: timedelta) -> None:
-        """Set every date of a message back, as if so much time had passed since."""
+        """Move every date of a message back."""
         row = self.messages()[message_id]
         for name, value in row.items():
             if name.endswith(("_at", "_until")):
@@ -118,7 +118,7 @@ class World:
         self.aws.tables.Table(MESSAGES_TABLE).put_item(Item=row)
 
     def wait_for_leases(self) -> None:
-        """Wait until every lease has ended. Nobody may be claiming any more."""
+        """Wait until every lease has ended. No function may be claiming any more."""
         ends = max(
             (row["lease_until"] for row in self._rows(MESSAGES_TABLE) if row["send_state"] == "sending"), default=""
         )
@@ -126,13 +126,13 @@ class World:
             time.sleep(1)
 
     def queued(self, queue: str) -> int:
-        """How many messages a queue has, those included that somebody has just received."""
+        """Return how many messages a queue has, including those in flight."""
         url = self.aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         numbers = self.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return int(numbers["ApproximateNumberOfMessages"]) + int(numbers["ApproximateNumberOfMessagesNotVisible"])
 
     def take_from(self, queue: str) -> list[str]:
-        """Empty a queue of the bodies that can be received now."""
+        """Receive and delete what can be received now; return the bodies."""
         url = self.aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         bodies: list[str] = []
         while messages := self.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -152,9 +152,9 @@ class World:
 
 @contextmanager
 def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: str | None = None) -> Iterator[World]:
-    """Start everything, with so many environments of each function, by its name.
+    """Start everything; `environments` is the number of environments by function name.
 
-    `dynamodb_url` is that of a running DynamoDB Local; without one, DynamoDB is moto's.
+    `dynamodb_url` is the URL of a running DynamoDB Local; without it, DynamoDB is moto's.
     """
     with ExitStack() as started:
         tracking, tracking_url = started.enter_context(running_tracking_api(SECRET["segment_write_key"]))
@@ -163,17 +163,17 @@ def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: st
         simulator = Simulator(SECRET["msg91_authkey"])
         start = started.enter_context(starter(build))
 
-        def environment(function: Function, number: int) -> Environment:
+        def start_environment(function: Function, number: int) -> Environment:
             name = f"{function.name}-{number}"
             msg91 = started.enter_context(entrance(simulator, name))
             variables = aws.environment(name) | template.environment(function.name, aws.url)
             emulator = start(function, variables | {"MSG91_BASE_URL": url_of(msg91)})
-            one = Environment(name, emulator, msg91)
-            started.callback(one.close)
-            return one
+            environment = Environment(name, emulator, msg91)
+            started.callback(environment.close)
+            return environment
 
         fleets = {
-            function.name: Fleet([environment(function, number) for number in range(environments[function.name])])
+            function.name: Fleet([start_environment(function, number) for number in range(environments[function.name])])
             for function in template.functions()
         }
         api_url = started.enter_context(running_api(template.routes(), fleets))
@@ -187,7 +187,7 @@ def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: st
 @contextmanager
 def _redriving(aws: Aws, trigger: QueueTrigger, fleets: Mapping[str, Fleet]) -> Iterator[None]:
     url = aws.sqs.get_queue_url(QueueName=trigger.queue)["QueueUrl"]
-    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(REDRIVE_AGAIN_AFTER)})
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(REDRIVE_VISIBILITY_TIMEOUT)})
     with polling(EventSource(aws.sqs, aws.url, trigger, fleets[trigger.function])):
         yield
 
@@ -196,10 +196,10 @@ def _instant(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _wait(is_over: Callable[[], bool]) -> None:
+def _wait(is_done: Callable[[], bool]) -> None:
     """Raises TimeoutError."""
-    deadline = time.monotonic() + OVER_WITHIN
-    while not is_over():
+    deadline = time.monotonic() + TIMEOUT
+    while not is_done():
         if time.monotonic() > deadline:
             raise TimeoutError
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_INTERVAL)

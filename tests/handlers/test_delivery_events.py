@@ -61,7 +61,7 @@ def test_records_before_the_first_that_failed_are_done(publish: "Invoke", aws: "
     assert publish(stream) == again_from(NUMBERS[1])
 
 
-def test_a_poison_record_is_set_aside_and_keeps_nobody_waiting(
+def test_an_undeliverable_record_is_dead_lettered_and_does_not_block_others(
     publish: "Invoke", segment: "FakeSegment", aws: "Aws", stream: dict[str, Any]
 ) -> None:
     poison = stream["Records"][0]

@@ -1,4 +1,4 @@
-"""scripts/forget.py deletes one person's data from both tables, nobody else's, and shows no number."""
+"""scripts/forget.py deletes only one person's data from both tables, and shows no number."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def _forget(aws: "Aws", phone: str, *, scan: bool = False) -> None:
     person.delete(person.find(scan=scan))
 
 
-def test_a_person_s_messages_and_reports_are_deleted_and_nobody_else_s(
+def test_only_the_messages_and_reports_of_the_person_are_deleted(
     send: "Send", report: Report, track: "Track", aws: "Aws"
 ) -> None:
     for result, phone in zip(send(track(PHONE), track(OTHER, "message-2")), (PHONE, OTHER), strict=True):
@@ -67,10 +67,10 @@ def test_only_counting_deletes_nothing(send: "Send", report: Report, track: "Tra
 def test_the_other_recipients_of_a_request_keep_their_reports(
     send: "Send", report: Report, track: "Track", aws: "Aws"
 ) -> None:
-    one, other = send(track(PHONE), track(OTHER, "message-2"))
-    assert one.request_id == other.request_id
+    own, other = send(track(PHONE), track(OTHER, "message-2"))
+    assert own.request_id == other.request_id
     for phone in (PHONE, OTHER):
-        report(requestId=one.request_id, number=phone)
+        report(requestId=own.request_id, number=phone)
     _forget(aws, PHONE)
     assert _phones(aws.reports()) == [OTHER]
 
@@ -85,8 +85,8 @@ def test_reports_without_a_message_are_deleted(report: Report, aws: "Aws") -> No
 def test_reports_of_v4_which_have_no_number_are_deleted_by_their_message(
     send: "Send", reporter: "Reporter", track: "Track", aws: "Aws"
 ) -> None:
-    mine, other = send(track(PHONE), track(OTHER, "message-2", message="Another text"))
-    for result in (mine, other):
+    own, other = send(track(PHONE), track(OTHER, "message-2", message="Another text"))
+    for result in (own, other):
         body = [{"event": "delivered", "data": [{"meta": result.crqid, "ts": 1726729500}]}]
         reporter.receive(json.dumps(body).encode(), "application/json")
     _forget(aws, PHONE)
@@ -126,11 +126,11 @@ def test_more_reports_than_dynamodb_returns_at_once_are_deleted(
 def _unlinked_reports(send: "Send", report: Report, track: "Track") -> None:
     """A message, and a report of it under a request id that is not the message's."""
     (result,) = send(track(PHONE))
-    report(requestId="never-heard-of", number=PHONE, CRQID=result.crqid)
+    report(requestId="another-request", number=PHONE, CRQID=result.crqid)
 
 
 @pytest.mark.usefixtures("_unlinked_reports")
-def test_a_report_that_no_index_leads_to_is_told(aws: "Aws") -> None:
+def test_a_message_with_a_report_that_no_index_leads_to_is_counted(aws: "Aws") -> None:
     found = Person(aws.dynamodb, TABLES, PHONE).find()
     assert (len(found.messages), len(found.reports), found.unlinked_reports) == (1, 0, 1)
 
@@ -141,7 +141,7 @@ def test_a_scan_finds_what_no_index_leads_to(aws: "Aws") -> None:
     assert (len(found.messages), len(found.reports), found.unlinked_reports) == (1, 1, 0)
 
 
-def test_a_run_that_broke_off_is_completed_by_the_next(
+def test_an_interrupted_run_is_completed_by_the_next(
     send: "Send", report: Report, track: "Track", aws: "Aws", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (result,) = send(track(PHONE))
@@ -150,12 +150,12 @@ def test_a_run_that_broke_off_is_completed_by_the_next(
     deletions: Iterator[None] = iter([None])
     delete_item = aws.dynamodb.delete_item
 
-    def break_off(**arguments: Any) -> None:  # noqa: ANN401 - the client's
+    def interrupt(**arguments: Any) -> None:  # noqa: ANN401 - the client's
         next(deletions)
         delete_item(**arguments)
 
     with monkeypatch.context() as broken:
-        broken.setattr(aws.dynamodb, "delete_item", break_off)
+        broken.setattr(aws.dynamodb, "delete_item", interrupt)
         with pytest.raises(StopIteration):
             _forget(aws, PHONE)
     assert (len(aws.messages()), len(aws.reports())) == (1, 1)
@@ -186,7 +186,9 @@ def run(aws: "Aws", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     return main
 
 
-def test_the_script_counts_unless_it_is_told_to_delete(run: Forget, send: "Send", track: "Track", aws: "Aws") -> None:
+def test_the_script_only_counts_without_the_option_delete(
+    run: Forget, send: "Send", track: "Track", aws: "Aws"
+) -> None:
     send(track(PHONE))
     assert "1 message, 0 reports.\nNothing was deleted: run again with --delete." in run()
     assert len(aws.messages()) == 1

@@ -82,7 +82,7 @@ def test_the_events_are_what_the_states_say(history: list[tuple[Image, datetime]
 
 
 @given(histories(), st.data())
-def test_a_stream_that_is_read_again_from_anywhere_tells_nothing_else(
+def test_a_stream_that_is_read_again_from_anywhere_gives_the_same_events(
     history: list[tuple[Image, datetime]], data: st.DataObject
 ) -> None:
     changes = _changes(history)

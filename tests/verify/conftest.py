@@ -1,4 +1,4 @@
-"""A local stack with `make verify` in front of it, and a way to put faults between the two and into the stack."""
+"""`make verify` against a local stack, with faults in the stack and between the two."""
 
 import hashlib
 import hmac
@@ -38,10 +38,10 @@ SECRET: Final = {
 PATIENCE: Final = "3"
 
 type Fault = Callable[[Request], Response | None]
-"""Changes a request on its way to the API, or answers in the API's place."""
+"""Changes a request to the API, or answers instead of the API."""
 
 
-class Front:
+class FaultProxy:
     """A WSGI application between `make verify` and the API."""
 
     def __init__(self, api_url: str) -> None:
@@ -70,14 +70,14 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a run said, and how it ended."""
+    """The output and the exit code of a run."""
 
     code: int
     out: str
     err: str
 
     def row(self, name: str) -> str:
-        """The line of a check and those below it that belong to it, as one."""
+        """Return the line of a check, joined with its continuation lines."""
         lines = iter(self.out.splitlines())
         found = next(line for line in lines if line.startswith(name))
         rest = []
@@ -90,10 +90,10 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The stack, and the operator's side of it."""
+    """The stack, and the operator's clients."""
 
     stack: Stack
-    front: Front
+    proxy: FaultProxy
     deployed: Deployed
     simulator: Simulator
     cloudwatch: "CloudWatchClient"
@@ -105,16 +105,16 @@ class World:
         self.stack.aws.secrets.put_secret_value(SecretId="Secret", SecretString=json.dumps(changed))
 
     def deploy(self, change: Callable[[dict[str, Any]], object], **parameters: str) -> None:
-        """Describe the stack as if it had been deployed from another template."""
+        """Describe the stack as if it were deployed from another template."""
         document = load_document()
         change(document)
         template = Template(document, {**self.deployed.template.parameters, **parameters})
         self.stack.aws.deployment.deploy(replace(self.deployed, template=template))
 
-    def mend(self) -> None:
-        """Take every fault out again."""
-        self.front.fault = None
-        self.front.seen.clear()
+    def repair(self) -> None:
+        """Remove every fault."""
+        self.proxy.fault = None
+        self.proxy.seen.clear()
         self.stack.aws.interceptor = None
         self.stack.reset()
         self.set_secret()
@@ -128,8 +128,8 @@ type Verify = Callable[..., Verified]
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     options = Options(log=tmp_path_factory.mktemp("verify") / "log", parameters=PARAMETERS)
     with running_stack(options) as stack:
-        front = Front(stack.api_url)
-        server = wsgi_server(front, "127.0.0.1", 0)
+        proxy = FaultProxy(stack.api_url)
+        server = wsgi_server(proxy, "127.0.0.1", 0)
         session = boto3.Session("operator", "sandbox", region_name=REGION)
         assert stack.aws.deployment.deployed
         assert stack.simulator
@@ -137,7 +137,7 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with serving(server):
             world = World(
                 stack,
-                front,
+                proxy,
                 replace(stack.aws.deployment.deployed, api_url=url_of(server)),
                 stack.simulator,
                 session.client("cloudwatch", endpoint_url=stack.aws.url),
@@ -146,11 +146,11 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             world.set_secret()
             _warm(stack)
             yield world
-            front.close()
+            proxy.close()
 
 
 def _warm(stack: Stack) -> None:
-    """Let each function read the secret, which it keeps for five minutes whatever a fault makes of it."""
+    """Let each function read the secret, which it caches for five minutes: faults do not change it then."""
     httpx.post(stack.segment_url, timeout=60)
     httpx.post(f"{stack.api_url}/msg91/reports", timeout=60)
     httpx.get(stack.console_url, timeout=60)
@@ -158,7 +158,7 @@ def _warm(stack: Stack) -> None:
 
 @pytest.fixture
 def world(_world: World) -> World:
-    _world.mend()
+    _world.repair()
     return _world
 
 
@@ -166,17 +166,17 @@ def world(_world: World) -> World:
 def verify(
     world: World, session: boto3.Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Verify:
-    """Run `make verify`; further arguments are its own. One session for all: it parses AWS's descriptions once."""
+    """Run `make verify`; further arguments are its own. The session is shared: it is slow to make."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", world.stack.aws.url)
 
     def run(*arguments: str, stack: str = STACK_NAME, patience: str = PATIENCE) -> Verified:
         code = main(["--stack", stack, "--patience", patience, *arguments], session)
-        said = capsys.readouterr()
-        return Verified(code, said.out, said.err)
+        output = capsys.readouterr()
+        return Verified(code, output.out, output.err)
 
     return run
 
 
 def signed(body: bytes) -> str:
-    """The signature that Segment makes of a body."""
+    """Return Segment's signature of a body."""
     return hmac.new(SECRET["segment_shared_secret"].encode(), body, hashlib.sha1).hexdigest()

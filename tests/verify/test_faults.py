@@ -1,4 +1,4 @@
-"""What is wrong with a stack, `make verify` says in words that a person can act on, and fails."""
+"""If something is wrong with a stack, `make verify` fails and says what to do."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from tests.verify.conftest import SECRET, Verify, World, signed
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, how it is brought about, and which checks fail for it, with which words."""
+    """What is wrong, how to cause it, and which checks fail for it, with which words."""
 
     name: str
     put: Callable[[World], object]
@@ -24,14 +24,14 @@ class Fault:
 
 
 class RefuseWrites:
-    """DynamoDB refuses the function that stores reports."""
+    """DynamoDB refuses to store reports."""
 
     def before(self, call: Call) -> Verdict:
         is_write = call.operation == "PutItem" and call.resource == "ReportsTable"
         return Refuse(400, "AccessDeniedException") if is_write else PASS
 
     def after(self, call: Call) -> None:
-        """Nothing follows."""
+        """Do nothing."""
 
 
 def adds_the_token(request: Request) -> None:
@@ -49,13 +49,13 @@ def replaces_wrong_tokens(request: Request) -> None:
         request.environ["HTTP_AUTHORIZATION"] = f"Bearer {SECRET['segment_token']}"
 
 
-def signs_whatever_is_signed(request: Request) -> None:
+def signs_every_signed_request(request: Request) -> None:
     if "X-Signature" in request.headers and request.get_data().startswith(b"{"):
         request.environ["HTTP_X_SIGNATURE"] = signed(request.get_data())
 
 
-def writes_json_anew(request: Request) -> Response | None:
-    """As a proxy does that parses bodies: the signature then covers other bytes."""
+def rewrites_json(request: Request) -> Response | None:
+    """Change the signed bytes, as a proxy does that parses and rewrites bodies."""
     if request.path == "/segment" and "X-Signature" in request.headers:
         request.environ["HTTP_X_SIGNATURE"] = signed(request.get_data() + b" ")
     return None
@@ -91,7 +91,7 @@ def between(fault: Callable[[Request], Response | None]) -> Callable[[World], No
     """Put a fault between the caller and the API."""
 
     def put(world: World) -> None:
-        world.front.fault = fault
+        world.proxy.fault = fault
 
     return put
 
@@ -118,7 +118,7 @@ def first_log_group(world: World) -> tuple[str, str]:
     return groups[0]
 
 
-def keep_logs_for_ever(world: World) -> None:
+def keep_logs_forever(world: World) -> None:
     world.logs.delete_retention_policy(logGroupName=first_log_group(world)[1])
 
 
@@ -140,7 +140,9 @@ def without_output(name: str) -> Callable[[World], None]:
 
 
 def without_alarms(document: dict[str, Any]) -> None:
-    kept = {name: one for name, one in document["Resources"].items() if not one["Type"].endswith("Alarm")}
+    kept = {
+        name: resource for name, resource in document["Resources"].items() if not resource["Type"].endswith("Alarm")
+    }
     document["Resources"] = kept
 
 
@@ -186,24 +188,24 @@ FAULTS: Final = (
         {"outputs complete": "Missing: SegmentUrl."},
     ),
     Fault(
-        "wrong tokens are let in",
+        "wrong tokens are accepted",
         between(replaces_wrong_tokens),
-        {"Segment: wrong token refused": "was let in"},
+        {"Segment: wrong token refused": "was accepted"},
     ),
     Fault(
-        "wrong signatures are let in",
-        between(signs_whatever_is_signed),
-        {"Segment: wrong signature refused": "was let in"},
+        "wrong signatures are accepted",
+        between(signs_every_signed_request),
+        {"Segment: wrong signature refused": "was accepted"},
     ),
     Fault(
-        "unsigned batches are let in",
+        "unsigned batches are accepted",
         between(adds_the_token),
         {"Segment: unsigned batch refused": "send SMS at your expense"},
     ),
     Fault(
-        "batches are let in whose signature covers one event",
+        "batches whose signature covers one event are accepted",
         between(adds_the_token_to_what_is_signed),
-        {"Segment: half-signed batch refused": "covers its first event only was let in"},
+        {"Segment: half-signed batch refused": "covers its first event only was accepted"},
     ),
     Fault(
         "the functions have another shared secret",
@@ -212,7 +214,7 @@ FAULTS: Final = (
     ),
     Fault(
         "something on the way changes the signed bytes",
-        between(writes_json_anew),
+        between(rewrites_json),
         {"Segment: signed event skipped": "something on the way changes the request"},
     ),
     Fault(
@@ -224,7 +226,7 @@ FAULTS: Final = (
         },
     ),
     Fault(
-        "malformed bodies are taken",
+        "malformed bodies are accepted",
         between(answers_malformed_bodies_with_200),
         {"Segment: malformed body named": "should be answered 400"},
     ),
@@ -266,9 +268,9 @@ FAULTS: Final = (
     ),
     Fault("an alarm is deleted", delete_alarm, {"alarms": "Missing: QuarantineAlarm."}),
     Fault("a composite alarm is deleted", delete_composite_alarm, {"alarms": "Missing: NoReportsAlarm."}),
-    Fault("an alarm tells nobody", silence_alarm, {"alarms": "do not tell the topic AlarmTopicArn: HeldAlarm"}),
+    Fault("an alarm notifies no one", silence_alarm, {"alarms": "do not notify the topic AlarmTopicArn: HeldAlarm"}),
     Fault("the stack has no alarms", lambda world: world.deploy(without_alarms), {"alarms": "has no alarms"}),
-    Fault("a log group keeps its lines for ever", keep_logs_for_ever, {"log groups": "for ever"}),
+    Fault("a log group keeps its lines forever", keep_logs_forever, {"log groups": "forever"}),
     Fault("a log group is deleted", delete_log_group, {"log groups": "Missing: "}),
     Fault(
         "the console is open",
@@ -347,8 +349,8 @@ def test_it_fails_and_says_what_is_wrong_when(fault: Fault, world: World, verify
         assert " → " in row
 
 
-def test_the_log_group_that_keeps_lines_for_ever_is_named(world: World, verify: Verify) -> None:
-    keep_logs_for_ever(world)
+def test_the_log_group_that_keeps_lines_forever_is_named(world: World, verify: Verify) -> None:
+    keep_logs_forever(world)
 
     row = verify().row("log groups")
 
@@ -362,10 +364,10 @@ def test_what_needs_a_missing_credential_is_skipped_and_says_so(world: World, ve
     verified = verify()
 
     assert "skipped It needs report_token in the secret" in verified.row("report stored")
-    assert "skipped Tells nothing before this is ok: report stored" in verified.row("report in the table")
+    assert "skipped It needs these checks to be ok first: report stored" in verified.row("report in the table")
 
 
-def test_an_api_that_does_not_answer_is_told_once_for_each_check_of_it(world: World, verify: Verify) -> None:
+def test_an_api_that_does_not_answer_fails_each_check_of_it(world: World, verify: Verify) -> None:
     world.stack.aws.deployment.deploy(replace(world.deployed, api_url="http://127.0.0.1:9"))
 
     verified = verify()

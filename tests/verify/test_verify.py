@@ -1,4 +1,4 @@
-"""`make verify` against the local stack without faults: it is green, quiet about secrets, and leaves nothing."""
+"""`make verify` against the local stack without faults: it passes, prints no secret, and leaves nothing behind."""
 
 import os
 import re
@@ -26,7 +26,7 @@ SECTION: Final = OPERATIONS.split("\n## Verify a deployment\n")[-1].split("\n## 
 NUMBER: Final = "919800000001"
 
 
-def test_a_stack_without_faults_is_green(verify: Verify) -> None:
+def test_a_stack_without_faults_passes(verify: Verify) -> None:
     verified = verify()
 
     assert verified.code == 0
@@ -44,7 +44,7 @@ def test_it_leaves_nothing_in_tables_and_queues(world: World, verify: Verify) ->
         assert "Messages" not in aws.sqs.receive_message(QueueUrl=url)
 
 
-def test_bodies_of_others_in_the_quarantine_stay_and_are_in_sight(world: World, verify: Verify) -> None:
+def test_other_bodies_in_the_quarantine_stay_and_are_visible(world: World, verify: Verify) -> None:
     url = world.stack.aws.sqs.get_queue_url(QueueName="ReportsQuarantineQueue")["QueueUrl"]
     bodies = {f"not a report {number}" for number in range(15)}
     for body in bodies:
@@ -61,7 +61,7 @@ def test_bodies_of_others_in_the_quarantine_stay_and_are_in_sight(world: World, 
 
 
 class StopAtTheFirstQuery:
-    """Ctrl-C while the stored report is being looked for."""
+    """Ctrl-C during the search for the stored report."""
 
     is_stopped = False
 
@@ -93,7 +93,7 @@ def test_a_console_that_is_off_must_answer_404(world: World, verify: Verify) -> 
             request.environ["PATH_INFO"] = "/nowhere"
 
     world.deploy(lambda _: None, Console="off")
-    world.front.fault = answer_404
+    world.proxy.fault = answer_404
     world.set_secret(console_token=None)
 
     verified = verify()
@@ -109,7 +109,7 @@ def test_alarms_without_a_topic_are_a_warning(world: World, verify: Verify) -> N
 
     assert verified.code == 0
     assert "warning" in verified.row("alarms")
-    assert "tell nobody" in verified.row("alarms")
+    assert "notify no one" in verified.row("alarms")
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
@@ -144,13 +144,13 @@ def test_a_real_sms_is_followed_to_its_report(world: World, verify: Verify, numb
 def test_no_credential_and_no_number_is_printed_or_put_into_a_url(world: World, verify: Verify) -> None:
     verified = verify("--to", NUMBER)
 
-    said = verified.out + verified.err
-    assert "91••••••••01" in said
-    assert [value for value in (*SECRET.values(), NUMBER) if value in said] == []
+    output = verified.out + verified.err
+    assert "91••••••••01" in output
+    assert [value for value in (*SECRET.values(), NUMBER) if value in output] == []
     others = [value for name, value in SECRET.items() if name != "report_token"]
-    assert [value for value in others if value in "".join(world.front.seen)] == []
-    assert "?" in world.front.seen[0]
-    assert not any(seen.split("?", 1)[1] for seen in world.front.seen)
+    assert [value for value in others if value in "".join(world.proxy.seen)] == []
+    assert "?" in world.proxy.seen[0]
+    assert not any(seen.split("?", 1)[1] for seen in world.proxy.seen)
 
 
 def test_outputs_and_members_are_those_of_the_template_and_the_code() -> None:
@@ -173,27 +173,27 @@ def test_names_of_checks_fit_their_column_and_needs_name_earlier_checks() -> Non
         assert set(check.needs) <= set(names[:position])
 
 
-def test_the_permissions_that_are_documented_are_those_of_the_calls(
+def test_the_documented_permissions_are_those_of_the_calls(
     world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: set[str] = set()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - botocore's own
 
-    def note(client: Any, operation: str, arguments: Any) -> Any:  # noqa: ANN401 - botocore's
-        if current_thread() is main_thread():  # in others the stack makes calls of its own
+    def record(client: Any, operation: str, arguments: Any) -> Any:  # noqa: ANN401 - botocore's
+        if current_thread() is main_thread():  # in other threads, the stack makes its own calls
             called.add(f"{client.meta.service_model.service_name}:{operation}")
         return call(client, operation, arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", note)
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
     url = world.stack.aws.sqs.get_queue_url(QueueName="ReportsQuarantineQueue")["QueueUrl"]
-    world.stack.aws.sqs.send_message(QueueUrl=url, MessageBody="another body, which is put back into sight")
+    world.stack.aws.sqs.send_message(QueueUrl=url, MessageBody="another body, which is made visible again")
     called.clear()
 
     verify("--to", NUMBER)
 
     assert called >= {"sqs:ReceiveMessage", "dynamodb:GetItem"}
     documented = set(re.findall(r"`([a-z]+:[A-Z]\w+)`", SECTION))
-    assert called == documented - {"kms:Decrypt"}  # Secrets Manager's, where the key is the customer's own
+    assert called == documented - {"kms:Decrypt"}  # needed only if the secret has the customer's own key
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -215,7 +215,7 @@ def test_a_stack_that_does_not_exist_is_a_usage_error(verify: Verify) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"), [([], "STACK=segment-msg91"), (["--stack", STACK_NAME, "--to", "my phone"], "TO=")]
 )
-def test_arguments_that_make_no_sense_are_a_usage_error(
+def test_invalid_arguments_are_a_usage_error(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2

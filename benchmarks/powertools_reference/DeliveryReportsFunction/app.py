@@ -1,4 +1,4 @@
-"""The same job the usual way: Powertools' resolver and parameters, boto3's resource."""
+"""The same job with Powertools: its resolver and parameters, and boto3's resource."""
 
 import hmac
 import json

@@ -1,4 +1,4 @@
-"""The least that a function of this kind imports; it does nothing."""
+"""The import baseline: the least that such a function imports. It does nothing."""
 
 from typing import Any
 

@@ -1,12 +1,13 @@
-"""What must hold, whatever was done: from the simulator's ledger and the tables, never from the code under test."""
+"""What must hold after any fault, read from the simulator's ledger and the tables, never from the code under test."""
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sandbox.segment_simulator.tracking_api import Event
-from tests.chaos.excuses import Excuses
+from tests.chaos.allowed_unknowns import AllowedUnknowns
 from tests.chaos.segment import INVALID, NO_SMS, Tracked
 from tests.chaos.webhook import CutOff, Report
 from tests.chaos.world import Row, World
@@ -24,45 +25,45 @@ _MESSAGE_ID: Final = re.compile(r"Order (\S+) is on its way")
 
 
 class Ledger:
-    """How many SMS each event became, as MSG91 has it: those it dropped as duplicates count as well."""
+    """The number of SMS that MSG91 was asked to send for each event, including those it dropped as duplicates."""
 
     def __init__(self, world: World) -> None:
-        self._asked: Counter[str] = Counter()
+        self._requested: Counter[str] = Counter()
         for (_, text), times in world.simulator.ledger.asked().items():
             found = _MESSAGE_ID.search(text)
             if found:
-                self._asked[found[1]] += times
+                self._requested[found[1]] += times
         self.request_ids = {
             (entry.sms.number, entry.sms.crqid): entry.request_id for entry in world.simulator.ledger.entries()
         }
 
     def sms_of(self, event: Tracked) -> int:
-        return self._asked[event.message_id]
+        return self._requested[event.message_id]
 
     def __len__(self) -> int:
-        return self._asked.total()
+        return self._requested.total()
 
 
-def never_twice(events: Iterable[Tracked], ledger: Ledger) -> Iterator[str]:
+def no_sms_is_sent_twice(events: Iterable[Tracked], ledger: Ledger) -> Iterator[str]:
     for event in events:
         if ledger.sms_of(event) > 1:
             yield f"{event.message_id}: {ledger.sms_of(event)} SMS"
-        if event.told("accepted") > 1:
-            yield f"{event.message_id}: accepted {event.told('accepted')} times"
+        if event.count("accepted") > 1:
+            yield f"{event.message_id}: accepted {event.count('accepted')} times"
 
 
-def never_lost(events: Iterable[Tracked], messages: Mapping[str, Row]) -> Iterator[str]:
-    """At any time: an event is on record, or Segment has been told to come again."""
+def no_event_is_lost(events: Iterable[Tracked], messages: Mapping[str, Row]) -> Iterator[str]:
+    """At any time, an event is on record or its answer makes Segment retry."""
     for event in events:
         row = messages.get(event.message_id)
         if event.wants_sms and event.last.is_final and (row is None or row["send_state"] in ("held", "retryable")):
-            yield f"{event.message_id}: Segment heard {event.last}, and the record is {row and row['send_state']}"
+            yield f"{event.message_id}: answered {event.last}, and the record is {row and row['send_state']}"
 
 
 def all_final(
-    events: Iterable[Tracked], messages: Mapping[str, Row], ledger: Ledger, excuses: Excuses
+    events: Iterable[Tracked], messages: Mapping[str, Row], ledger: Ledger, allowed_unknowns: AllowedUnknowns
 ) -> Iterator[str]:
-    """When the faults are over and Segment has come again."""
+    """After recovery, every event has a final answer and a state that agrees with the ledger."""
     for event in events:
         sent = ledger.sms_of(event)
         if not event.last.is_final:
@@ -71,10 +72,10 @@ def all_final(
         state = str(row["send_state"]) if row else None
         if problem := _contradiction(event, state, sent, is_reported=row is not None and "delivery_status" in row):
             yield f"{event.message_id}: {problem}"
-        if row and state == "unknown" and row["crqid"] not in excuses:
-            yield f"{event.message_id}: unknown ({row.get('error')}), and nothing was done to it"
+        if row and state == "unknown" and row["crqid"] not in allowed_unknowns:
+            yield f"{event.message_id}: unknown ({row.get('error')}), without an injected fault"
         if row and "request_id" in row and ledger.request_ids.get((event.phone, row["crqid"])) != row["request_id"]:
-            yield f"{event.message_id}: a request id that is not MSG91's"
+            yield f"{event.message_id}: the request id is not the one that MSG91 gave"
 
 
 def _contradiction(event: Tracked, state: str | None, sent: int, *, is_reported: bool) -> str | None:
@@ -93,22 +94,22 @@ def _contradiction(event: Tracked, state: str | None, sent: int, *, is_reported:
             return f"{state} with {sent} SMS"
 
 
-def durable(
+def no_report_is_lost(
     reports: Sequence[Report], cut_off: Sequence[CutOff], rows: Sequence[Row], quarantined: Iterable[str]
 ) -> Iterator[str]:
-    """Every report has been answered 2xx by now."""
+    """Every report is stored once, every unreadable body is quarantined. All have been answered 2xx."""
     stored = Counter(str(row["reported_at"]) for row in rows)
     for report in reports:
         if stored[report.reported_at] != 1:
             yield f"report of {report.reported_at} ({report.version}): {stored[report.reported_at]} rows"
     kept = Counter(quarantined)
-    for mail in cut_off:
-        if not kept[mail.posting.body.decode()]:
-            yield f"a body of {len(mail.posting.body)} bytes that could not be read is gone"
+    for item in cut_off:
+        if not kept[item.posting.body.decode()]:
+            yield f"a body of {len(item.posting.body)} bytes could not be read and was not quarantined"
 
 
-def order_does_not_matter(reports: Sequence[Report], rows: Sequence[Row], messages: Iterable[Row]) -> Iterator[str]:
-    """Each message ends as its reports imply, and each report is joined to its message and no other."""
+def order_has_no_effect(reports: Sequence[Report], rows: Sequence[Row], messages: Iterable[Row]) -> Iterator[str]:
+    """Each message has the status that its reports imply, and each report is joined to its own message."""
     matched = {str(row["reported_at"]): row.get("matched") for row in rows}
     by_crqid: defaultdict[str, list[Report]] = defaultdict(list)
     by_request: defaultdict[tuple[str, str], list[Report]] = defaultdict(list)
@@ -123,10 +124,10 @@ def order_does_not_matter(reports: Sequence[Report], rows: Sequence[Row], messag
             if matched.get(report.reported_at) != row["crqid"]:
                 yield f"report of {report.reported_at}: joined to {matched.get(report.reported_at)}"
         if (found := _delivery(row)) != (expected := _implied(own)):
-            yield f"{row['message_id']}: {found}, where its {len(own)} reports imply {expected}"
-    for report in (one for ones in (*by_crqid.values(), *by_request.values()) for one in ones):
+            yield f"{row['message_id']}: {found}, but its {len(own)} reports imply {expected}"
+    for report in itertools.chain(*by_crqid.values(), *by_request.values()):
         if matched.get(report.reported_at):
-            yield f"report of {report.reported_at}: joined to {matched[report.reported_at]}, which it is not about"
+            yield f"report of {report.reported_at}: joined to {matched[report.reported_at]}, which is another message"
 
 
 def _delivery(row: Row) -> tuple[object, object, bool]:
@@ -134,7 +135,7 @@ def _delivery(row: Row) -> tuple[object, object, bool]:
 
 
 def _implied(reports: Sequence[Report]) -> tuple[object, object, bool]:
-    """The model: the highest rank wins, then the later date; two different final statuses are a conflict."""
+    """Return the expected status: the highest rank wins, then the later date; two final statuses are a conflict."""
     if not reports:
         return None, None, False
     last = max(reports, key=lambda report: (_RANK[report.status], report.at))
@@ -142,32 +143,34 @@ def _implied(reports: Sequence[Report]) -> tuple[object, object, bool]:
     return last.status, last.reported_at, len(finals) > 1
 
 
-def told_to_segment(messages: Iterable[Row], received: Iterable[Event]) -> Iterator[str]:
-    """Each transition has been told, under one id however often, in the order in which it happened, and no other."""
-    told: defaultdict[str, list[Event]] = defaultdict(list)
+def delivery_events_match(messages: Iterable[Row], received: Iterable[Event]) -> Iterator[str]:
+    """Segment has an event for each transition and no other, in order, with one id however often it was sent."""
+    by_crqid: defaultdict[str, list[Event]] = defaultdict(list)
     for event in received:
-        told[event["messageId"].partition("-")[0]].append(event)
+        by_crqid[event["messageId"].partition("-")[0]].append(event)
     for row in messages:
-        yield from (f"{row['message_id']}: {problem}" for problem in _mistold(row, told.pop(row["crqid"], [])))
-    yield from (f"{crqid}: told of, and is no message" for crqid in told)
+        yield from (
+            f"{row['message_id']}: {problem}" for problem in _event_problems(row, by_crqid.pop(row["crqid"], []))
+        )
+    yield from (f"{crqid}: delivery events without a message" for crqid in by_crqid)
 
 
-def _mistold(row: Row, told: Sequence[Event]) -> Iterator[str]:
-    names = {event["event"] for event in told}
+def _event_problems(row: Row, sent: Sequence[Event]) -> Iterator[str]:
+    names = {event["event"] for event in sent}
     status = str(row.get("delivery_status"))
     is_sent = row["send_state"] == "accepted" or "delivery_status" in row
     expected = {"SMS Sent"} if is_sent else {"SMS Failed"} if row["send_state"] == "rejected" else set()
     if status in _OUTCOME:
         expected.add(_OUTCOME[status])
     if missing := expected - names:
-        yield f"{', '.join(missing)} was not told"
-    # A conflict tells that there was another final status before.
+        yield f"{', '.join(missing)} was not sent"
+    # After a conflict, an earlier final status has an event as well.
     if not row.get("delivery_conflict") and (more := names - expected):
-        yield f"{', '.join(more)} was told of {row['send_state']}, {status}"
-    if len({event["messageId"] for event in told}) != len(names):
-        yield "one event under several ids"
-    if {event["userId"] for event in told} - {row["user_id"]}:
-        yield "told of another user"
-    sent_at = [event["timestamp"] for event in told if event["event"] == "SMS Sent"]
-    if sent_at and any(event["timestamp"] < sent_at[0] for event in told):
+        yield f"{', '.join(more)} was sent for {row['send_state']}, {status}"
+    if len({event["messageId"] for event in sent}) != len(names):
+        yield "one event with several ids"
+    if {event["userId"] for event in sent} - {row["user_id"]}:
+        yield "sent for another user"
+    sent_at = [event["timestamp"] for event in sent if event["event"] == "SMS Sent"]
+    if sent_at and any(event["timestamp"] < sent_at[0] for event in sent):
         yield "an outcome before its send"

@@ -1,4 +1,4 @@
-"""The same job the usual way: Powertools' resolver, idempotency and parameters, httpx, boto3's resource."""
+"""The same job with Powertools: its resolver, idempotency and parameters, httpx and boto3's resource."""
 
 import hashlib
 import hmac
