@@ -17,8 +17,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from sandbox.deployment import Deployment
 from sandbox.dynamodb_local.engine import DynamoDbLocal
 from sandbox.interception import Interception, Interceptor
+from sandbox.moto_patches import faster_dynamodb
 from sandbox.moto_services import Moto
-from sandbox.moto_speed import faster_dynamodb
 from sandbox.servers import serving, url_of, wsgi_server
 from sandbox.template import REGION, Queue, Table, Template
 

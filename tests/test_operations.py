@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import jmespath  # type: ignore[import-untyped]
 import pytest
-import yaml
 from botocore import xform_name
 from botocore.session import Session
 
+from sandbox.template import NO_VALUE, load_document
 from segment_msg91.mapping import Sms, to_sms
 from segment_msg91.settings import IngestSettings
 
@@ -21,24 +21,18 @@ ROOT: Final = Path(__file__).parent.parent
 TEXT: Final = (ROOT / "docs/operations.md").read_text()
 README: Final = (ROOT / "README.md").read_text()
 
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as plain values."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
-
-TEMPLATE: Final[dict[str, Any]] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
+TEMPLATE: Final[dict[str, Any]] = load_document()
 ALARMS: Final = {
     name: resource["Properties"]
     for name, resource in TEMPLATE["Resources"].items()
     if resource["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 }
-PARTS: Final = {name for alarm in ALARMS.values() for name in re.findall(r"\{(\w+)\}", alarm.get("AlarmRule", ""))}
+RULES: Final = [alarm["AlarmRule"]["Fn::Sub"] for alarm in ALARMS.values() if "AlarmRule" in alarm]
+PARTS: Final = {name for rule in RULES for name in re.findall(r"\{(\w+)\}", rule)}
 LOUD: Final = sorted(set(ALARMS) - PARTS)
 # The dashboard is one for all stacks: it can't name what a stack may not have.
 ALWAYS: Final = [name for name in LOUD if "Condition" not in TEMPLATE["Resources"][name]]
-WIDGETS: Final = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+WIDGETS: Final = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
 COMMANDS: Final = re.findall(
     r"^ *(?:\w+=\$\()?aws ([a-z]+) ([a-z-]+)((?:[^\n\\]|\\.|\\\n)*)", TEXT + README, re.MULTILINE
 )
@@ -70,7 +64,7 @@ def test_an_alarm_says_what_to_do_and_where_it_stands(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOUD)
 def test_an_alarm_tells_the_topic_when_it_begins_and_ends(name: str) -> None:
-    actions = ["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]
+    actions = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], NO_VALUE]}
     assert ALARMS[name]["AlarmActions"] == ALARMS[name]["OKActions"] == actions
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from functions.segment_ingest.app import METRIC_OF
 from sandbox.msg91_simulator.numbers import NUMBERS
+from sandbox.template import load_document
 from segment_msg91.mapping import PARAMETERS
 from segment_msg91.msg91.codes import API_ERRORS, RANK, REPORT_CODES, REPORT_TEXTS, WITHOUT_REPORT
 from segment_msg91.msg91.failures import FAILURES
@@ -42,10 +42,8 @@ def _listed(cell: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def parameters() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text().split("\nParameters:\n")[1]
-    section = re.split(r"^(?=\w)", text, maxsplit=1, flags=re.MULTILINE)[0]
-    loaded: dict[str, Any] = yaml.safe_load(section)
-    return loaded
+    declared: dict[str, Any] = load_document()["Parameters"]
+    return declared
 
 
 def test_parameters_and_their_defaults_are_the_templates(parameters: dict[str, Any]) -> None:

@@ -27,7 +27,8 @@ from segment_msg91.store import aws as store_aws
 from tests.aws_faults.faults import READ_TIMEOUT
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeMsg91, FakeSegment
+    from tests.fakes.msg91 import FakeMsg91
+    from tests.fakes.segment import FakeSegment
 
 TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on", "Console": "on"})
 _APPS: Final = {

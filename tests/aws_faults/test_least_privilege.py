@@ -17,7 +17,7 @@ from tests.transformed import EVERYTHING, of_type, transformed
 if TYPE_CHECKING:
     from sandbox.interception import Call, Verdict
     from tests.aws_faults.conftest import World
-    from tests.conftest import Track
+    from tests.fakes.events import Track
 
 type Permission = tuple[str, str]
 """An IAM action and the name of its resource."""

@@ -8,7 +8,7 @@ from tests.aws_faults.faults import FAULTS, LASTING, Fault, Site, injected
 
 if TYPE_CHECKING:
     from tests.aws_faults.conftest import World
-    from tests.conftest import Track
+    from tests.fakes.events import Track
 
 _FUNCTION: Final = "DeliveryEventsFunction"
 SECRET: Final = Site(_FUNCTION, "GetSecretValue", "Secret")

@@ -9,7 +9,7 @@ from tests.aws_faults.faults import FAULTS, LASTING, REFUSED, Fault, Site, injec
 
 if TYPE_CHECKING:
     from tests.aws_faults.conftest import Reply, World
-    from tests.conftest import Track
+    from tests.fakes.events import Track
 
 _FUNCTION: Final = "DeliveryReportsFunction"
 APPLY: Final = Site(_FUNCTION, "UpdateItem", "MessagesTable")

@@ -8,7 +8,7 @@ from tests.aws_faults.faults import CONFLICTS, FAULTS, LASTING, LOST, PARTIAL, R
 
 if TYPE_CHECKING:
     from tests.aws_faults.conftest import World
-    from tests.conftest import Track
+    from tests.fakes.events import Track
 
 _FUNCTION: Final = "SegmentIngestFunction"
 _CLAIMS: Final = b"if_not_exists"

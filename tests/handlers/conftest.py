@@ -23,7 +23,10 @@ from segment_msg91.store import aws as store_aws
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from tests.conftest import Aws, FakeMsg91, FakeSegment, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.msg91 import FakeMsg91
+    from tests.fakes.segment import FakeSegment
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 type Event = dict[str, Any]

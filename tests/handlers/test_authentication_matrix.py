@@ -25,7 +25,10 @@ from segment_msg91.use_cases.segment_ingest import Result, Status
 from tests.handlers.conftest import BEARER, Endpoint
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Ask
 
 MISSING: Final = object()

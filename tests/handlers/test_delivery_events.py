@@ -15,7 +15,9 @@ from segment_msg91.handler import logger
 from segment_msg91.use_cases.delivery_events import Publisher
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, FakeSegment
+    from tests.fakes.aws import Aws
+    from tests.fakes.msg91 import FakeMsg91
+    from tests.fakes.segment import FakeSegment
     from tests.handlers.conftest import Endpoint, Invoke, Output
 
 STREAM: Final[dict[str, Any]] = json.loads((PATH.parent / "events" / "stream.json").read_text(encoding="utf-8"))

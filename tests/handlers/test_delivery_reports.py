@@ -9,7 +9,8 @@ import pytest
 from segment_msg91.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
     from tests.handlers.conftest import Endpoint
 
 REPORT: Final = {"requestId": "r1", "number": "919800000061", "status": "1", "date": "2026-01-02 08:35:00"}

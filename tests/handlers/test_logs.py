@@ -9,7 +9,10 @@ import pytest
 from segment_msg91.handler import logger
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Endpoint, Output
 
 PHONE: Final = "919800000001"

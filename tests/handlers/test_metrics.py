@@ -9,7 +9,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Ask, Endpoint, Output
 
 PHONE: Final = "919800000001"
@@ -52,7 +55,7 @@ def test_what_is_not_sent_is_counted(ingest: "Endpoint", track: "Track", output:
 def test_an_event_in_flight_is_counted_as_one_to_retry(
     ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
 ) -> None:
-    msg91.meanwhile = lambda: ingest(track(PHONE))
+    msg91.during_call = lambda: ingest(track(PHONE))
     ingest(track(PHONE))
     assert _sum(output, "SmsRetry") == 1
 

@@ -32,7 +32,10 @@ from segment_msg91.store.queues import Queue, RawReport
 from segment_msg91.store.reports import Reports
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Answer, Endpoint, Output
 
 type Drive = Callable[["World"], object]
@@ -164,7 +167,7 @@ def _body(make: Callable[[World], object]) -> Drive:
 
 
 def _in_flight(world: World) -> None:
-    world.msg91.meanwhile = lambda: world.deliver(world.event())
+    world.msg91.during_call = lambda: world.deliver(world.event())
     world.deliver(world.event())
 
 
@@ -184,7 +187,7 @@ def _database(prepare: Callable[["UnreliableDynamoDb"], object]) -> Drive:
 
 
 def _settle_refused(world: World) -> None:
-    world.msg91.meanwhile = world.dynamodb.refuses_everything
+    world.msg91.during_call = world.dynamodb.refuses_everything
     world.deliver(world.event())
 
 

@@ -8,7 +8,8 @@ import pytest
 from sandbox.template import PATH
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeSegment
+    from tests.fakes.aws import Aws
+    from tests.fakes.segment import FakeSegment
     from tests.handlers.conftest import Ask, Endpoint, Invoke
 
 EVENTS: Final = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in PATH.parent.glob("events/*.json")}

@@ -10,7 +10,10 @@ import pytest
 from segment_msg91.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Endpoint
 
 PHONE: Final = "919800000001"
@@ -99,7 +102,7 @@ def test_an_event_is_in_flight_while_it_is_being_sent(
     ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
 ) -> None:
     meanwhile = []
-    msg91.meanwhile = lambda: meanwhile.append(ingest(event))
+    msg91.during_call = lambda: meanwhile.append(ingest(event))
     ingest(event)
     assert [(one.status, one.body["results"][0]["status"]) for one in meanwhile] == [(503, "in_flight")]
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
-import yaml
 
 from functions.segment_ingest import app as segment_ingest
-from sandbox.template import PATH, STACK_NAME
+from sandbox.template import STACK_NAME, load_document
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track
+    from tests.fakes.aws import Aws
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Ask, Endpoint, Output
 
 OURS: Final = "SegmentMsg91"
@@ -30,18 +31,12 @@ OF_AWS: Final = {
     "AWS/Logs": ({"IncomingBytes"}, [{"LogGroupName"}]),
 }
 
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as plain values."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
-
-TEMPLATE: Final[dict[str, Any]] = yaml.load(PATH.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+TEMPLATE: Final[dict[str, Any]] = load_document()
 RESOURCES: Final = TEMPLATE["Resources"]
 ALARMS: Final = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
-FAILING_SENDS: Final[str] = RESOURCES["FailingSendsAlarm"]["Properties"]["AlarmRule"]
-WIDGETS: Final[list[dict[str, Any]]] = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+FAILING_SENDS: Final[str] = RESOURCES["FailingSendsAlarm"]["Properties"]["AlarmRule"]["Fn::Sub"]
+DASHBOARD: Final = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+WIDGETS: Final[list[dict[str, Any]]] = DASHBOARD["widgets"]
 SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\"(\S+)\"', 'Sum', 300\)")
 
 
@@ -61,8 +56,19 @@ class Watched:
 def _of_alarm(alarm: dict[str, Any]) -> Iterator[Watched]:
     stats = [metric["MetricStat"]["Metric"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
     for metric in stats or [alarm]:
-        dimensions = frozenset((one["Name"], one["Value"]) for one in metric["Dimensions"])
+        dimensions = frozenset((one["Name"], _resource(one["Value"])) for one in metric["Dimensions"])
         yield Watched(metric["Namespace"], metric["MetricName"], dimensions)
+
+
+def _resource(value: object) -> str:
+    """Return what a dimension's value names, such as `Queue.QueueName`."""
+    match value:
+        case {"Ref": name}:
+            return str(name)
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"{name}.{attribute}"
+        case _:
+            return str(value)
 
 
 def _of_dashboard() -> Iterator[Watched]:
@@ -155,7 +161,7 @@ def test_every_metric_that_is_emitted_is_on_the_dashboard(emitted: Emitted) -> N
 @pytest.mark.parametrize("watched", [one for one in WATCHED if one.namespace == OURS], ids=lambda one: one.name)
 def test_a_metric_of_ours_is_watched_for_this_stack(watched: Watched) -> None:
     variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    assert ("service", variables["POWERTOOLS_SERVICE_NAME"]) in watched.dimensions
+    assert ("service", _resource(variables["POWERTOOLS_SERVICE_NAME"])) in watched.dimensions
 
 
 @pytest.mark.parametrize(

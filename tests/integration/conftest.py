@@ -16,7 +16,10 @@ from segment_msg91.use_cases.segment_ingest import Result, Sender
 from tests.engines import ENGINES
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeMsg91, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.msg91 import FakeMsg91
 
 type Send = Callable[..., list[Result]]
 

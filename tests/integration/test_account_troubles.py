@@ -15,7 +15,10 @@ from segment_msg91.store.messages import Messages
 from segment_msg91.use_cases.segment_ingest import Result, Sender
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeMsg91, Track
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
 
 type Deliver = Callable[..., list[Result]]
 

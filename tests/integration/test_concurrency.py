@@ -14,7 +14,10 @@ from segment_msg91.store.messages import Messages
 from segment_msg91.use_cases.segment_ingest import Result, Sender
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeMsg91, Track
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
 
 type Invoke = Callable[[Sequence[Sequence[dict[str, Any]]]], list[list[Result]]]
 
@@ -67,7 +70,7 @@ def test_everybody_who_comes_while_msg91_works_is_told_to_come_again(
     invoke_at_once: Invoke, track: "Track", msg91: "FakeMsg91"
 ) -> None:
     others: list[list[Result]] = []
-    msg91.meanwhile = lambda: others.extend(invoke_at_once([[track(PHONE)]] * INVOCATIONS))
+    msg91.during_call = lambda: others.extend(invoke_at_once([[track(PHONE)]] * INVOCATIONS))
     (first,) = invoke_at_once([[track(PHONE)]])
     assert (_told([first]), _told(others)) == ({"accepted": 1}, {"in_flight": INVOCATIONS})
     assert len(msg91.sent) == 1

@@ -16,7 +16,11 @@ from segment_msg91.store.messages import ClaimRequest, StatusUpdate
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Messages
     from segment_msg91.use_cases.delivery_reports import Reporter
-    from tests.conftest import Aws, Clock, FakeMsg91, Item, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws, Item
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 type FinalMessage = Callable[[list[dict[str, Any]]], Item]
@@ -181,7 +185,7 @@ def test_a_report_may_overtake_the_answer_to_its_send(
         body = {"number": PHONE, "CRQID": aws.messages()[0]["crqid"], "status": "1"}
         reporter.receive(json.dumps(body).encode(), "application/json")
 
-    msg91.meanwhile = report
+    msg91.during_call = report
     send(track(PHONE))
     (message,) = aws.messages()
     assert (message["send_state"], message["delivery_status"]) == ("accepted", "delivered")

@@ -13,7 +13,10 @@ from segment_msg91.store.messages import Claimed, ClaimRequest, Settlement
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Messages
     from segment_msg91.use_cases.delivery_reports import Reporter
-    from tests.conftest import Aws, Clock, FakeMsg91, Track
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 PHONE: Final = "919800000001"

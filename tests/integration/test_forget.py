@@ -14,7 +14,8 @@ from scripts.forget import Person, Tables, masked
 
 if TYPE_CHECKING:
     from segment_msg91.use_cases.delivery_reports import Reporter
-    from tests.conftest import Aws, Item, Track
+    from tests.fakes.aws import Aws, Item
+    from tests.fakes.events import Track
     from tests.integration.conftest import Send
 
 type Report = Callable[..., None]

@@ -13,7 +13,10 @@ from segment_msg91.use_cases.segment_ingest import Result
 
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Messages
-    from tests.conftest import Aws, Clock, FakeMsg91, Item, Track
+    from tests.fakes.aws import Aws, Item
+    from tests.fakes.clock import Clock
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 type Again = Callable[..., Result]

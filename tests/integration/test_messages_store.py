@@ -13,7 +13,11 @@ from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages,
 
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Claim
-    from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 PHONE: Final = "919800000001"

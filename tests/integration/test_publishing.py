@@ -15,7 +15,9 @@ from segment_msg91.store.queues import DeadLetters
 from segment_msg91.use_cases.delivery_events import Publication, Publisher
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeSegment
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.segment import FakeSegment
 
 type Record = dict[str, Any]
 type Publish = Callable[..., Publication]

@@ -13,7 +13,7 @@ from segment_msg91.store.queues import Queue, RawReport
 from tests.engines import MOTO
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws
+    from tests.fakes.aws import Aws
 
 LATER: Final = "2026-01-03T00:00:00.000Z"
 RECEIVED: Final = "2026-01-02T03:04:05.000Z"

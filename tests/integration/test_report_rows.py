@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from segment_msg91.use_cases.delivery_reports import Reporter
-    from tests.conftest import Aws, Item
+    from tests.fakes.aws import Aws, Item
 
 PHONE: Final = "919800000061"
 EXPIRES_AT: Final = int(datetime.fromisoformat("2027-02-06T03:04:05Z").timestamp())  # 400 days on

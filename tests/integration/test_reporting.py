@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from segment_msg91.store.messages import Messages
     from segment_msg91.use_cases.delivery_reports import Receipt, Reporter
     from segment_msg91.use_cases.segment_ingest import Result
-    from tests.conftest import Aws, Clock, FakeMsg91, Item, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws, Item
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 PHONE: Final = "919800000001"

@@ -9,7 +9,8 @@ from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.reports import ReportItem, Reports
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Item, UnreliableDynamoDb
+    from tests.fakes.aws import Aws, Item
+    from tests.fakes.dynamodb import UnreliableDynamoDb
 
 PHONE: Final = "919800000001"
 RECEIVED: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -14,7 +14,11 @@ from segment_msg91.store.search_keys import SHARDS, search_keys
 from segment_msg91.times import instant
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 LONG_AGO: Final = date(2020, 1, 1)

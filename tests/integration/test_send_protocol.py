@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from segment_msg91.msg91.client import Msg91
-    from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
 
 type Told = tuple[str, int]  # the status and the HTTP status of an event
 
@@ -234,7 +238,7 @@ class SendProtocol(RuleBasedStateMachine):
                 else:
                     self.wait(one)
 
-        self._world.msg91.meanwhile = happen
+        self._world.msg91.during_call = happen
         self._deliver(number, OUTCOMES[outcome])
 
     @rule(outcome=ANY_OUTCOME)
@@ -303,7 +307,7 @@ class SendProtocol(RuleBasedStateMachine):
             return None
         finally:
             world.msg91.forgets_answers()
-            world.msg91.meanwhile = None
+            world.msg91.during_call = None
             world.dynamodb.recovers()
         world.told.update(str(result.status) for result in results)
         return results

@@ -9,7 +9,11 @@ from segment_msg91.use_cases import segment_ingest as sending
 from segment_msg91.use_cases.segment_ingest import summary
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 IDENTIFY: Final = {"type": "identify", "messageId": "message-identify", "traits": {"phone": "919800000009"}}
@@ -194,7 +198,7 @@ def test_a_batch_delivered_while_it_is_being_sent_is_in_flight(
     send: "Send", msg91: "FakeMsg91", track: "Track"
 ) -> None:
     meanwhile: list[str] = []
-    msg91.meanwhile = lambda: meanwhile.extend(_statuses(send(*_batch(track))))
+    msg91.during_call = lambda: meanwhile.extend(_statuses(send(*_batch(track))))
     send(*_batch(track))
     assert (meanwhile, len(msg91.sent)) == (["in_flight"] * 3, 3)
 
@@ -203,7 +207,7 @@ def test_what_there_is_no_time_for_is_left_to_the_next_delivery(
     send: "Send", msg91: "FakeMsg91", clock: "Clock", track: "Track", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "CHUNK", 2)
-    msg91.meanwhile = lambda: clock.advance(seconds=12)
+    msg91.during_call = lambda: clock.advance(seconds=12)
     assert _statuses(send(*_batch(track))) == ["accepted", "accepted", "retry"]
     assert _statuses(send(*_batch(track))) == ["duplicate", "duplicate", "accepted"]
 
@@ -232,7 +236,7 @@ def test_a_batch_is_answered_503_when_one_event_needs_another_delivery(
     answers: list[int] = []
     other = track("919800000002", "message-2", senderID="OTHERS")
     if prepare == "in_flight":
-        msg91.meanwhile = lambda: answers.append(summary(send(*_batch(track, 1), other), is_batch=True)[0])
+        msg91.during_call = lambda: answers.append(summary(send(*_batch(track, 1), other), is_batch=True)[0])
         send(*_batch(track, 1))
     else:
         send(other)

@@ -10,7 +10,9 @@ import pytest
 from segment_msg91.use_cases.segment_ingest import Result, summary
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track
+    from tests.fakes.aws import Aws
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 type Prepare = Callable[["FakeMsg91"], None]

@@ -12,7 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, Clock, FakeMsg91, Track, UnreliableDynamoDb
+    from tests.fakes.aws import Aws
+    from tests.fakes.clock import Clock
+    from tests.fakes.dynamodb import UnreliableDynamoDb
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 type Prepare = Callable[["FakeMsg91", "UnreliableDynamoDb"], object]
@@ -188,7 +192,7 @@ def test_a_sender_that_was_overtaken_cannot_write_over_the_new_claims_outcome(
         clock.advance(hours=2)
         send(*events, resend_unknown_after=HOUR)
 
-    msg91.meanwhile = overtake
+    msg91.during_call = overtake
     msg91.refuses("601")  # heard too late, by the sender that was overtaken
     send(*events)
     assert {(message["send_state"], message["attempts"]) for message in aws.messages()} == {("accepted", 2)}
@@ -201,7 +205,7 @@ def test_a_late_sender_settles_what_was_given_up_for_unknown(
         clock.advance(minutes=1)
         send(track(PHONE))
 
-    msg91.meanwhile = mark_unknown
+    msg91.during_call = mark_unknown
     send(track(PHONE))
     (message,) = aws.messages()
     assert (message["send_state"], "error" in message) == ("accepted", False)

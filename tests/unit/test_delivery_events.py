@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-import yaml
 
-from sandbox.template import PATH
+from sandbox.template import PATH, load_document
 from segment_msg91 import VERSION
 from segment_msg91.segment.track_events import NoUserError, track_events
 
@@ -242,6 +241,5 @@ def test_an_event_is_dated_when_it_happened(before: Message, after: Message, exp
 
 def test_the_version_is_the_releases() -> None:
     root = PATH.parent
-    template = (root / "template.yaml").read_text().split("SemanticVersion: ")[1]
-    assert yaml.safe_load(template.splitlines()[0]) == VERSION
+    assert load_document()["Metadata"]["AWS::ServerlessRepo::Application"]["SemanticVersion"] == VERSION
     assert tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"] == VERSION

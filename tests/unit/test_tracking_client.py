@@ -25,7 +25,7 @@ from segment_msg91.segment.tracking_api import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeSegment
+    from tests.fakes.segment import FakeSegment
 
 EVENT: Final = {
     "type": "track",

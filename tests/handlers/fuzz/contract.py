@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from tests.conftest import Item, SentSms
+    from tests.fakes.aws import Item
+    from tests.fakes.msg91 import SentSms
     from tests.handlers.conftest import Answer
 
 type Check = Callable[[Any], bool]

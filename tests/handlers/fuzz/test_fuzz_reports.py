@@ -17,7 +17,7 @@ from tests.handlers.fuzz import strategies as odd
 from tests.handlers.fuzz.contract import about_answer, about_report
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws
+    from tests.fakes.aws import Aws
     from tests.handlers.conftest import Answer, Endpoint
 
 type Leftovers = Callable[[], tuple[list[dict[str, Any]], list[bytes]]]

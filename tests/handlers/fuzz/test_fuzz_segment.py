@@ -13,7 +13,8 @@ from tests.handlers.fuzz import strategies as odd
 from tests.handlers.fuzz.contract import about_segment
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Item, SentSms
+    from tests.fakes.aws import Aws, Item
+    from tests.fakes.msg91 import FakeMsg91, SentSms
     from tests.handlers.conftest import Answer, Endpoint
 
 type Leftovers = Callable[[], tuple[list["Item"], list["SentSms"]]]

@@ -8,7 +8,9 @@ import pytest
 from segment_msg91.segment.payload import MAX_EVENTS_IN_BATCH
 
 if TYPE_CHECKING:
-    from tests.conftest import Aws, FakeMsg91, Track
+    from tests.fakes.aws import Aws
+    from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.handlers.conftest import Endpoint
 
 PHONE: Final = "919800000001"

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
-from sandbox.moto_speed import faster_dynamodb
+from sandbox.moto_patches import faster_dynamodb
 from sandbox.template import ACCOUNT, REGION, Template
 
 if TYPE_CHECKING:

@@ -1,18 +1,25 @@
-"""Makes moto's DynamoDB fit for tables of many thousands of items, where some calls take time by the table's size."""
+"""Every patch of moto's private parts; pyproject.toml pins moto's exact version for them.
+
+They make moto's DynamoDB fit for tables of many thousands of items, where some calls take time by the table's size, and
+for requests from several threads.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 from unittest.mock import patch
 
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 _TRANSACT: Final[Any] = DynamoDBBackend.transact_write_items
 _QUERY: Final[Any] = Table.query
+_STUB: Final[Any] = BotocoreStubber.__call__
 
 type Write = Mapping[str, Mapping[str, Any]]
 """Such as `{"Update": {"TableName": …, "Key": …}}`."""
@@ -27,6 +34,22 @@ def faster_dynamodb() -> Iterator[None]:
         patch.object(Table, "__deepcopy__", lambda table, _memo: table, create=True),
         patch.object(Table, "query", _query),
     ):
+        yield
+
+
+@contextmanager
+def one_request_at_a_time() -> Iterator[None]:
+    """While this lasts, in-process moto (`mock_aws`) answers one request after another.
+
+    DynamoDB's conditional writes are atomic; moto's, between threads, are not.
+    """
+    lock = Lock()
+
+    def answer(*arguments: object, **named: object) -> object:
+        with lock:
+            return _STUB(*arguments, **named)
+
+    with patch.object(BotocoreStubber, "__call__", answer):
         yield
 
 

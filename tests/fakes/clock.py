@@ -1,0 +1,16 @@
+"""A clock for the code under test."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """A clock that stands still until it is told to advance."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
