@@ -1,9 +1,8 @@
 "use strict";
-// Whatever comes from the tables goes into the page as textContent, never as HTML; the page's policy (Trusted Types)
-// would refuse it otherwise.
+// Data from the tables is inserted as textContent, never as HTML. The page's policy (Trusted Types) would block HTML.
 
-const LOOK_EVERY = 4000; // milliseconds
-const MOST_ROWS = 200; // that a page which stays open gathers by itself
+const POLL_INTERVAL = 4000; // milliseconds
+const MAX_ROWS = 200; // of an open page that polls
 const HINTS = {
   phone: "+91 98000 00001, with country code",
   message_id: "messageId of the Segment event",
@@ -12,9 +11,9 @@ const HINTS = {
 };
 const NOTHING = {
   phone:
-    "No SMS to this number. Is its country code there? Else the event was skipped, as Segment’s debugger says, or never came.",
-  message_id: "No SMS of this event. Those from before the console was switched on are found by phone or request id.",
-  user_id: "No SMS to this user. Those from before the console was switched on are found by phone or request id.",
+    "No SMS to this number. Check that it has its country code. Otherwise the event was skipped (see Segment’s debugger), or never came.",
+  message_id: "No SMS for this event. To find SMS from before the console was switched on, search by phone or request id.",
+  user_id: "No SMS to this user. To find SMS from before the console was switched on, search by phone or request id.",
   request_id: "No SMS with this request id.",
   recent: "No SMS in these days.",
 };
@@ -26,25 +25,25 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
-let token = null; // as typed into the page; null: the browser has its own
-let search = null; // { by, value }; null: the most recent
+let token = null; // entered on the page; null: the browser sends its own
+let search = null; // { by, value }; null: the most recent messages
 let shown = []; // the messages of the list
-let after = null; // where the older ones begin
-let opened = null; // the message that is open, as last answered
+let after = null; // the position after which older messages start
+let opened = null; // the open message, from the last answer
 let revealed = null; // its number, while it is shown
-let turn = 0; // answers to earlier questions come too late
-let isLooking = false; // by itself
+let turn = 0; // answers to earlier requests are ignored
+let isPolling = false;
 
 class SignedOut extends Error {}
 
 async function ask(path, query = {}) {
-  // Not relative to the document, whose URL may hold credentials, with which fetch takes none.
+  // Absolute, because the document's URL may contain credentials, and fetch refuses such URLs.
   const url = new URL(`${location.origin}${location.pathname.replace(/\/$/, "")}/${path}`);
   url.search = new URLSearchParams(query);
   const response = await fetch(url, token === null ? {} : { headers: { authorization: basic(token) }, credentials: "omit" });
-  if (response.status === 401) throw new SignedOut("This token is not, or no longer, the console’s.");
+  if (response.status === 401) throw new SignedOut("This token is not valid.");
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.message ?? `No answer (HTTP ${response.status}); try again.`);
+  if (!response.ok) throw new Error(answer.message ?? `No answer (HTTP ${response.status}). Try again.`);
   return answer;
 }
 
@@ -58,7 +57,7 @@ async function guarded(work, problem = byId("problem")) {
     problem.textContent = "";
   } catch (error) {
     if (error instanceof SignedOut) signOut(error.message);
-    else problem.textContent = error instanceof TypeError ? "No connection; it is tried again." : error.message;
+    else problem.textContent = error instanceof TypeError ? "No connection. Check your network." : error.message;
   }
 }
 
@@ -78,8 +77,8 @@ async function load({ older = false, quietly = false } = {}) {
   if (mine !== turn) return;
   const known = new Set(shown.map((message) => message.crqid));
   const fresh = page.messages.filter((message) => !known.has(message.crqid));
-  const joins = older || (quietly && fresh.length < page.messages.length && shown.length < MOST_ROWS);
-  if (!joins) {
+  const merges = older || (quietly && fresh.length < page.messages.length && shown.length < MAX_ROWS);
+  if (!merges) {
     shown = page.messages;
     after = page.after;
   } else if (older) {
@@ -124,7 +123,7 @@ function fillRow(row, message) {
   row.querySelector(".event").textContent = message.event ?? "Event";
   row.querySelector(".who").textContent = [message.phone, message.sender_id].filter(Boolean).join("  ·  ");
   row.querySelector(".label").textContent = message.label;
-  tell(row.querySelector("time"), message.created_at, isToday(message.created_at) ? time : day);
+  showTime(row.querySelector("time"), message.created_at, isToday(message.created_at) ? time : day);
 }
 
 // One message
@@ -152,20 +151,20 @@ function close() {
 }
 
 function showMessage(message) {
-  const told = {
+  const fields = {
     ...message,
     phone: revealed ?? message.phone,
     category: message.category?.replaceAll("_", " ").replace(/^(dlt|dnd)/, (name) => name.toUpperCase()),
-    permanence: message.is_permanent ? "It would fail again the same way." : "It may get through another time.",
+    permanence: message.is_permanent ? "It would fail again the same way." : "It may succeed if it is sent again.",
     attempts: message.attempts > 1 ? message.attempts : null,
   };
   const parts = {
-    ...told,
+    ...fields,
     permanence: message.is_permanent !== null && message.tone !== "good",
     contradiction: message.is_contradicted,
   };
   article.dataset.tone = message.tone;
-  for (const field of article.querySelectorAll("[data-field]")) field.textContent = told[field.dataset.field] ?? "";
+  for (const field of article.querySelectorAll("[data-field]")) field.textContent = fields[field.dataset.field] ?? "";
   for (const part of article.querySelectorAll("[data-part]")) part.hidden = !parts[part.dataset.part];
   byId("reveal").textContent = revealed ? "Hide" : "Show";
   byId("reveal").ariaLabel = revealed ? "Hide the number" : "Show the number";
@@ -179,7 +178,7 @@ function stepOf(step, position, steps) {
   item.dataset.tone = step.tone;
   item.querySelector(".title").textContent = step.title;
   item.querySelector(".words").textContent = step.words ?? "";
-  tell(item.querySelector("time"), step.at, moment);
+  showTime(item.querySelector("time"), step.at, moment);
   item.querySelector(".gap").textContent = position ? gap(steps[position - 1].at, step.at) : "";
   return item;
 }
@@ -201,7 +200,7 @@ async function reveal() {
 
 // Words and times
 
-function tell(element, at, format) {
+function showTime(element, at, format) {
   const date = new Date(at);
   const isDate = !Number.isNaN(date.valueOf());
   element.textContent = isDate ? format.format(date) : "";
@@ -220,7 +219,7 @@ function announce(words) {
   byId("announcement").textContent = words;
 }
 
-// What people do
+// Events of the page
 
 function searchFor(wanted) {
   search = wanted;
@@ -266,15 +265,15 @@ function hint() {
   byId("value").inputMode = byId("by").value === "phone" ? "tel" : "text";
 }
 
-// While somebody looks: the most recent ones, and a message of which more is to come.
+// While the page is visible, poll the most recent messages, and an open message that can still change.
 setInterval(async () => {
   const isLive = byId("live").ariaPressed === "true" && document.body.dataset.access === "granted";
-  if (document.hidden || !isLive || isLooking) return;
-  isLooking = true;
+  if (document.hidden || !isLive || isPolling) return;
+  isPolling = true;
   if (!search) await guarded(() => load({ quietly: true }));
   if (opened && opened.tone !== "good") await guarded(() => open({ quietly: true }));
-  isLooking = false;
-}, LOOK_EVERY);
+  isPolling = false;
+}, POLL_INTERVAL);
 
 hint();
 if (document.body.dataset.access === "granted") {
