@@ -19,6 +19,11 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 run: $(READY) ## Start the local stack and send the sample events through it (options: ARGS=--help)
 	@python -m sandbox $(ARGS)
 
+.PHONY: check
+check: $(READY) ## Run lint, types and the fast tests, in under a minute
+	@ruff check . && ruff format --check . && mypy
+	@pytest -q -n 2 tests/unit tests/test_*.py
+
 .PHONY: test
 test: $(READY) lint ## Run lint, types and every test, on moto and DynamoDB Local, and on the built functions
 	@pytest -n 2
