@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tests.handlers.conftest import Endpoint, Output
 
 PHONE: Final = "919800000001"
-TEXT: Final = "Your code is 4711"
+TEXT: Final = "Your code is 4711Q"
 SECRETS: Final = [
     *("sandbox-msg91-authkey", "sandbox-shared-secret", "sandbox-only-segment-token", "sandbox-only-report-token"),
-    *(PHONE, PHONE[2:], "4711", "Secret Name", "user@example.org"),
+    *(PHONE, PHONE[2:], "4711Q", "Secret Name", "user@example.org"),
 ]
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 type Drive = Callable[["World"], object]
 
 PHONE: Final = "919800000042"
-TEXT: Final = "Marked text 4711"
+TEXT: Final = "Marked text 4711Q"
 PERSON: Final = {"userId": "marked@example.org", "anonymousId": "marked-anonymous", "context": {"ip": "marked"}}
 TOKEN: Final = "marked-report-token-of-24"
 CREDENTIALS: Final = {
@@ -50,7 +50,7 @@ CREDENTIALS: Final = {
     "segment_token": ["marked-token-of-24-characters", "marked-older-token-of-24-characters"],
     "report_token": TOKEN,
 }
-MARKS: Final = (PHONE[2:], "4711", "arked")
+MARKS: Final = (PHONE[2:], "4711Q", "arked")
 """Whatever is private holds one of these."""
 BEARER: Final = {"authorization": "Bearer marked-token-of-24-characters"}
 STRANGER: Final = {"authorization": "Bearer marked-wrong", "x-signature": "marked", "x-webhook-token": "marked"}
