@@ -1,4 +1,4 @@
-"""`python -m sandbox`: starts the local stack, sends the sample events through it and tells what became of them."""
+"""`python -m sandbox`: starts the local stack, sends the sample events through it and prints their outcomes."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from sandbox.servers import PortInUseError
 from sandbox.stack import Options, Stack, running_stack
 from sandbox.template import UnknownParameterError
 
-REPORTS_WITHIN: Final = 15
+REPORTS_TIMEOUT: Final = 15
 """Seconds."""
 
 
@@ -28,9 +28,9 @@ def main() -> int:
     arguments = parse()
     console = Console()
     if arguments.numbers:
-        _tell_numbers(console)
+        _print_numbers(console)
         return 0
-    # `kill` ends it as cleanly as Ctrl-C does.
+    # `kill` stops it as cleanly as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(console, to_options(arguments), arguments)
@@ -51,58 +51,60 @@ def _run(console: Console, options: Options, arguments: Namespace) -> int:
     with running_stack(options) as stack:
         succeeded = _send_real(console, stack, arguments.to) if options.real_msg91 else _send_samples(console, stack)
         if not arguments.once:
-            _tell_urls(console, stack, options.log)
+            _print_urls(console, stack, options.log)
             _follow(console, stack)
     return 0 if succeeded else 1
 
 
 def _send_samples(console: Console, stack: Stack) -> bool:
-    """Tells whether all of them were accepted and delivered."""
-    console.say("Sample events on their way through API Gateway, the functions and MSG91:\n")
+    """Return whether all of them were accepted and delivered."""
+    console.say("Sending the sample events through API Gateway, the functions and MSG91:\n")
     results = [result for name in SAMPLES for result in send_sample(stack.segment_url, name)]
-    rows = _rows(stack, results, within=REPORTS_WITHIN)
-    _tell(console, rows)
+    rows = _rows(stack, results, timeout=REPORTS_TIMEOUT)
+    _print_rows(console, rows)
     delivered = sum(row.is_delivered for row in rows)
     console.say(f"\n{delivered} of {len(rows)} accepted and delivered.")
     if stack.sends_events:
-        told = sum(row.told == DELIVERED for row in rows)
-        console.say(f"{told} of them told to Segment as {DELIVERED}; the others' events named no user.")
+        sent = sum(row.last_event == DELIVERED for row in rows)
+        console.say(f"Segment has the event {DELIVERED} for {sent} of them; the others have no user.")
     return delivered == len(rows) and all(row.is_settled for row in rows)
 
 
 def _send_real(console: Console, stack: Stack, number: str | None) -> bool:
-    """Tells whether MSG91 accepted the SMS. The samples' numbers may be somebody's, so they are not sent."""
+    """Return whether MSG91 accepted the SMS. The samples are not sent, because their numbers may be real."""
     console.say(f"REAL SMS: MSG91 at {stack.msg91_url} gets every event that you send from here on.")
     console.say("Its delivery reports cannot reach this machine unless you expose the reports URL and enter it there.")
     if number is None:
-        console.say("Nothing is sent yet; --to <your number> would have sent you a first one.")
+        console.say("Nothing is sent yet; --to <your number> sends you a first one.")
         return True
     console.say("")
     event = track(number, "A test of segment-msg91.")
-    rows = _rows(stack, send(stack.segment_url, json.dumps(event), authorization(stack.secret)), within=0)
-    _tell(console, rows)
+    rows = _rows(stack, send(stack.segment_url, json.dumps(event), authorization(stack.secret)), timeout=0)
+    _print_rows(console, rows)
     return all(row.sent == "accepted" for row in rows)
 
 
-def _rows(stack: Stack, results: Sequence[Result], within: float) -> list[Row]:
-    """What the answers left without a message stands with the answer's own words."""
-    found = settled_rows(stack.messages, stack.told, [result.crqid for result in results if result.crqid], within)
+def _rows(stack: Stack, results: Sequence[Result], timeout: float) -> list[Row]:
+    """Return a row for each result. Events without a message have the status and reason of the answer."""
+    found = settled_rows(
+        stack.messages, stack.last_event, [result.crqid for result in results if result.crqid], timeout
+    )
     unstored = [Row("", "", result.status, "", "", result.reason) for result in results if not result.crqid]
     return found + unstored
 
 
-def _tell(console: Console, rows: Sequence[Row]) -> None:
+def _print_rows(console: Console, rows: Sequence[Row]) -> None:
     console.headings()
     for row in rows:
         console.row(row)
 
 
-def _tell_urls(console: Console, stack: Stack, log: Path) -> None:
+def _print_urls(console: Console, stack: Stack, log: Path) -> None:
     number = f"{PREFIX}02" if stack.simulator else "<your number>"
     event = track(number, "Hello from the sandbox", senderID="MSGIND")
     advice = "The number's last two digits choose what MSG91 does; `python -m sandbox --numbers` lists them"
     console.say(f"""
-Up until Ctrl-C:
+Running until Ctrl-C:
   the console         {stack.console_url} (any user name, password {stack.secret["console_token"]})
   Segment's events    {stack.segment_url}
   MSG91's reports     {stack.reports_url}
@@ -118,13 +120,13 @@ Try it{". " + advice if stack.simulator else ""}:
 
 
 def _follow(console: Console, stack: Stack) -> None:
-    """Tells of every message from here on, until Ctrl-C."""
+    """Print every message that changes from now on, until Ctrl-C."""
     console.headings()
-    for row in changes(stack.messages, stack.told):
+    for row in changes(stack.messages, stack.last_event):
         console.row(row)
 
 
-def _tell_numbers(console: Console) -> None:
+def _print_numbers(console: Console) -> None:
     for suffix, behaviour in NUMBERS.items():
         console.say(f"{PREFIX}{suffix}  {behaviour.sentence}")
     console.say("Every other number is delivered.")

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API in front of the functions: requests become payload 2.0 events, results become answers."""
+"""API Gateway's HTTP API in front of the functions: requests become payload 2.0 events, results become responses."""
 
 import base64
 import json
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 MAX_BODY = 10 * 1024 * 1024
 TIMEOUT = 30
-"""Seconds, the most an HTTP API waits for its integration."""
+"""Seconds: an HTTP API's maximum wait for its integration."""
 TEXT_TYPES = ("application/json", "application/javascript", "application/xml")
-"""Besides text/*. A body of any other type, or of none, is handed over in base64."""
+"""Besides text/*. A body of another type, or without a type, is passed in base64."""
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ApiGateway:
 def running_api(
     routes: Sequence[Route], invokers: Mapping[str, Invoker], host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
-    """Yields the API's URL."""
+    """Yield the API's URL."""
     api = ApiGateway(routes, invokers)
     server = wsgi_server(api, host, port)
     with serving(server):
@@ -98,7 +98,7 @@ def find(routes: Iterable[Route], method: str, path: str) -> Match | None:
 
 
 def _path_parameters(template: str, path: str) -> dict[str, str] | None:
-    """None unless the path fits; a parameter stands for one segment that is not empty."""
+    """Return the parameters, or None if the path does not match. A parameter matches one segment that is not empty."""
     wanted, given = template.split("/"), path.split("/")
     if len(wanted) != len(given):
         return None
@@ -128,7 +128,7 @@ def to_event(request: Request, match: Match) -> Event:
 
 
 def _present(name: str, value: object) -> dict[str, object]:
-    """HTTP APIs leave out what is empty."""
+    """Return no member if the value is empty, as HTTP APIs do."""
     return {name: value} if value else {}
 
 
@@ -140,7 +140,7 @@ def _body(request: Request) -> tuple[str, bool]:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """The server has joined repeated headers by commas already."""
+    """Return the headers. The server has already joined repeated ones with commas."""
     received = {name.lower(): value for name, value in request.headers.items()}
     forwarded = {
         "x-forwarded-for": request.remote_addr or "",
@@ -180,7 +180,7 @@ def _request_context(request: Request, route: Route) -> dict[str, Any]:
 
 
 def to_response(result: object) -> Response:
-    """A result without statusCode is itself the body of a 200: payload 2.0's inferred response."""
+    """Return the response. A result without statusCode is the body of a 200: payload 2.0's inferred response."""
     if not isinstance(result, dict) or "statusCode" not in result:
         body = result if isinstance(result, str) else json.dumps(result)
         return Response(body, content_type="application/json")

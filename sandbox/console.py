@@ -1,4 +1,4 @@
-"""Aligned text for a person; colour only where a terminal shows it."""
+"""Aligned text for the terminal; colour only if the output is a terminal."""
 
 import sys
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ HEADINGS: Final = ("EVENT", "NUMBER", "SENT", "DELIVERY", "BACK IN SEGMENT", "RE
 WIDTHS: Final = (30, 14, 10, 10, 15, 0)
 GREEN, YELLOW, RED = "32", "33", "31"
 COLOURS: Final = {"accepted": GREEN, "delivered": GREEN, "sending": YELLOW, "pending": YELLOW, "": YELLOW}
-"""Of states and statuses; what is not listed is red."""
+"""By state and status; others are red."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class Console:
         self.say("  ".join(map(_padded, HEADINGS, WIDTHS)).rstrip())
 
     def row(self, row: Row) -> None:
-        event, number, sent, delivery, told, reason = map(_padded, _cells(row), WIDTHS)
+        event, number, sent, delivery, last_event, reason = map(_padded, _cells(row), WIDTHS)
         sent, delivery = self._coloured(sent, row.sent), self._coloured(delivery, row.delivery)
-        self.say(f"{event}  {number}  {sent}  {delivery}  {told}  {reason}".rstrip())
+        self.say(f"{event}  {number}  {sent}  {delivery}  {last_event}  {reason}".rstrip())
 
     def _coloured(self, text: str, status: str) -> str:
         return f"\033[{COLOURS.get(status, RED)}m{text}\033[0m" if self.out.isatty() else text
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return row.event, row.number, row.sent, row.delivery or "-", row.told or "-", row.reason
+    return row.event, row.number, row.sent, row.delivery or "-", row.last_event or "-", row.reason
 
 
 def _padded(text: str, width: int) -> str:

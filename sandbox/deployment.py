@@ -1,8 +1,8 @@
 """The local stack as an operator sees a deployed one: CloudFormation's answers, alarms, log groups and metrics.
 
-The server of the embedded AWS hands over the calls to these services. CloudFormation is answered here, from
-template.yaml. Alarms, log groups and metrics are moto's: they are made when the first call asks for them, so that a
-stack which nobody asks about starts without them.
+The server of the embedded AWS forwards the calls to these services. CloudFormation is answered here, from
+template.yaml. Alarms, log groups and metrics are moto's. They are created at the first call that asks for them, so that
+a stack starts quickly.
 """
 
 import json
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
-MAKER: Final = "deployment"
-"""The access key id of calls that make what the template declares: they are not intercepted."""
+CREATOR: Final = "deployment"
+"""The access key id of the calls that create the template's resources: they are not intercepted."""
 ALARM: Final = "AWS::CloudWatch::Alarm"
 COMPOSITE_ALARM: Final = "AWS::CloudWatch::CompositeAlarm"
 LOG_GROUP: Final = "AWS::Logs::LogGroup"
@@ -40,7 +40,7 @@ _API: Final = "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A stack that is up. `log` is the file with the functions' lines; without one there are no metrics."""
+    """A running stack. `log` is the file with the functions' lines; without it there are no metrics."""
 
     template: Template
     api_url: str
@@ -101,7 +101,7 @@ class Deployment:
         self._app = app
         self._moto = moto
         self._monitoring: _Monitoring | None = None
-        self._makers: dict[str, _Maker] = {}
+        self._clients_by_url: dict[str, _CloudWatchClients] = {}
         self._making = Lock()
 
     @property
@@ -109,13 +109,13 @@ class Deployment:
         return self._monitoring.deployed if self._monitoring else None
 
     def deploy(self, deployed: Deployed) -> None:
-        """Alarms and log groups of an earlier one stay until the embedded AWS is reset."""
-        maker = self._makers.setdefault(deployed.aws_url, _Maker(deployed.aws_url))
-        self._monitoring = _Monitoring(deployed, maker)
+        """Deploy a stack. Alarms and log groups of an earlier one stay until the embedded AWS is reset."""
+        clients = self._clients_by_url.setdefault(deployed.aws_url, _CloudWatchClients(deployed.aws_url))
+        self._monitoring = _Monitoring(deployed, clients)
 
     def close(self) -> None:
-        for maker in self._makers.values():
-            maker.close()
+        for clients in self._clients_by_url.values():
+            clients.close()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/moto-api/reset" and (deployed := self.deployed):
@@ -127,14 +127,14 @@ class Deployment:
             status, xml = _answer(self.deployed, _form(environ))
             start_response(status, [("Content-Type", "text/xml")])
             return [xml.encode()]
-        if signed["caller"] != MAKER and self._monitoring:
+        if signed["caller"] != CREATOR and self._monitoring:
             with self._making:
                 self._monitoring.bring_up_to_date()
         return self._moto(environ, start_response)
 
 
-class _Maker:
-    """Clients by which the stack makes what it has of CloudWatch. They take a while to make, so they are made late."""
+class _CloudWatchClients:
+    """Clients that create the stack's CloudWatch resources. They are slow to create, so they are created late."""
 
     def __init__(self, aws_url: str) -> None:
         self._url = aws_url
@@ -154,15 +154,15 @@ class _Maker:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session(MAKER, "sandbox", region_name=REGION)
+        return boto3.Session(CREATOR, "sandbox", region_name=REGION)
 
 
 class _Monitoring:
-    """What the template declares of CloudWatch, in moto, and the metrics of the functions' log lines from now on."""
+    """The template's CloudWatch resources in moto, and the metrics of the functions' log lines from now on."""
 
-    def __init__(self, deployed: Deployed, maker: _Maker) -> None:
+    def __init__(self, deployed: Deployed, clients: _CloudWatchClients) -> None:
         self.deployed = deployed
-        self._maker = maker
+        self._clients = clients
         self._is_made = False
         self._read = deployed.log.stat().st_size if deployed.log.exists() else 0
 
@@ -174,16 +174,16 @@ class _Monitoring:
 
     def _make(self) -> None:
         for _, alarm in self.deployed.properties(ALARM):
-            self._maker.cloudwatch.put_metric_alarm(**alarm)
+            self._clients.cloudwatch.put_metric_alarm(**alarm)
         for _, alarm in self.deployed.properties(COMPOSITE_ALARM):
             _put_composite_alarm(alarm)
         for _, group in self.deployed.properties(LOG_GROUP):
-            self._maker.logs.create_log_group(logGroupName=group["LogGroupName"])
+            self._clients.logs.create_log_group(logGroupName=group["LogGroupName"])
             if days := group.get("RetentionInDays"):
-                self._maker.logs.put_retention_policy(logGroupName=group["LogGroupName"], retentionInDays=int(days))
+                self._clients.logs.put_retention_policy(logGroupName=group["LogGroupName"], retentionInDays=int(days))
 
     def _take_metrics(self) -> None:
-        """Do what CloudWatch Logs does with lines in the embedded metric format, once they are past Lambda's filter."""
+        """Create metrics from lines in the embedded metric format, as CloudWatch Logs does, after Lambda's filter."""
         if not self.deployed.log.exists():
             return
         with self.deployed.log.open("rb") as log:
@@ -195,11 +195,11 @@ class _Monitoring:
         for line in filter(None, map(_json, whole)):
             if _passes(line, level):
                 for namespace, data in _metrics(line):
-                    self._maker.cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+                    self._clients.cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
 
 
 def _put_composite_alarm(alarm: Mapping[str, Any]) -> None:
-    """Into moto's memory: it has composite alarms, but not the call that makes one."""
+    """Put the alarm into moto's memory: moto has composite alarms, but not the call that creates them."""
     cloudwatch_backends[ACCOUNT][REGION].put_metric_alarm(
         name=alarm["AlarmName"],
         description=alarm["AlarmDescription"],
@@ -227,14 +227,14 @@ def _json(line: bytes) -> dict[str, Any] | None:
 
 
 def _passes(line: Mapping[str, Any], level: str) -> bool:
-    """Lambda drops JSON lines below ApplicationLogLevel, and takes one without a level as INFO."""
+    """Return whether Lambda keeps a line: it drops JSON lines below ApplicationLogLevel; the default level is INFO."""
     own = str(line.get("level", "INFO")).upper()
     named = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(own, own)
     return LEVELS.index(named if named in LEVELS else "INFO") >= LEVELS.index(level)
 
 
 def _metrics(line: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Namespace and data of what an embedded metric line holds; nothing for other lines."""
+    """Yield namespace and data of an embedded metric line; nothing for other lines."""
     emf = line.get("_aws", {})
     for directive in emf.get("CloudWatchMetrics", []):
         yield (
@@ -272,7 +272,7 @@ def _form(environ: "WSGIEnvironment") -> dict[str, str]:
 
 
 def _answer(deployed: Deployed | None, form: Mapping[str, str]) -> tuple[str, str]:
-    """CloudFormation's answer to a call of its query protocol."""
+    """Return CloudFormation's response to a call of its query protocol."""
     action = form.get("Action", "")
     describe = _ACTIONS.get(action)
     if not describe:

@@ -28,8 +28,8 @@ from sandbox.template import PATH, Function
 
 BUILD: Final = PATH.parent / ".aws-sam" / "build"
 _LAYER: Final = "SharedLayer"
-_RUNTIME_PACKAGES: Final = ("awslambdaric", "boto3")  # what Lambda's own image has in /var/runtime
-_UP_WITHIN: Final = 20.0
+_RUNTIME_PACKAGES: Final = ("awslambdaric", "boto3")  # what Lambda's image has in /var/runtime
+_START_TIMEOUT: Final = 20.0
 
 
 class NotBuiltError(Exception):
@@ -38,7 +38,7 @@ class NotBuiltError(Exception):
 
 @dataclass(slots=True)
 class Emulator:
-    """One execution environment of one function. A killed one is started again with `start`."""
+    """One execution environment of one function. `start` starts it again after a kill."""
 
     function: Function
     environment: Mapping[str, str]
@@ -68,7 +68,7 @@ class Emulator:
         _wait_until_listening(address, self.process)
 
     def stop(self) -> None:
-        """Kill the emulator and the function in it, if they have not ended."""
+        """Kill the emulator and the function in it, if they are running."""
         process, self.process = self.process, None
         if process:
             _signal(process, signal.SIGKILL)
@@ -79,7 +79,7 @@ class Emulator:
         return self.process is not None and self.process.poll() is None
 
     def freeze(self) -> None:
-        """Stop the function as Lambda does between events: its connections live on, and it does not notice."""
+        """Freeze the function as Lambda does between events: its connections stay open, and it does not notice."""
         if self.process:
             _signal(self.process, signal.SIGSTOP)
 
@@ -115,14 +115,14 @@ def emulated(
 def emulators(
     functions: Sequence[Function], environments: Environments, build: Path = BUILD
 ) -> Iterator[Mapping[str, Emulator]]:
-    """Start every function's emulator, and end them with the block."""
+    """Start every function's emulator, and stop them at the end of the block."""
     with starter(build) as start:
         yield {function.name: start(function, environments[function.name]) for function in functions}
 
 
 @contextmanager
 def starter(build: Path = BUILD) -> Iterator[Callable[[Function, Mapping[str, str]], Emulator]]:
-    """Yield what starts an emulator, any number for one function. They end with the block."""
+    """Yield a function that starts an emulator, any number for one function. They stop at the end of the block."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-msg91-")))
         runtime = link_runtime(directory / "runtime")
@@ -144,7 +144,7 @@ def _emulator_binary() -> Path:
 
 
 def link_runtime(directory: Path) -> Path:
-    """Link the packages that Lambda's runtime brings, and nothing else of this virtual environment."""
+    """Link the packages that Lambda's runtime includes, and nothing else of this virtual environment."""
     directory.mkdir()
     pending, seen = list(_RUNTIME_PACKAGES), set[str]()
     while pending:
@@ -167,16 +167,16 @@ def link_runtime(directory: Path) -> Path:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the emulator and its function, which it puts into a process group of its own."""
+    """Signal the emulator and its function, which has its own process group."""
     for pid in (process.pid, *_children(process.pid)) if process.poll() is None else ():
-        with suppress(ProcessLookupError):  # ended meanwhile
+        with suppress(ProcessLookupError):  # already ended
             os.kill(pid, number)
 
 
 def _children(pid: int) -> list[int]:
     """Return the processes that a process has started. Linux only, as the emulator is."""
     started: list[int] = []
-    with suppress(OSError):  # ended meanwhile
+    with suppress(OSError):  # already ended
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             started += map(int, children.read_text().split())
     return started
@@ -184,7 +184,7 @@ def _children(pid: int) -> list[int]:
 
 def _wait_until_listening(address: str, process: subprocess.Popen[bytes]) -> None:
     host, port = address.split(":")
-    deadline = time.monotonic() + _UP_WITHIN
+    deadline = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection((host, int(port)), timeout=1).close()

@@ -1,4 +1,4 @@
-"""Lambda's poller of an SQS queue: messages become events, and what the function handled is deleted."""
+"""Lambda's poller of an SQS queue: messages become events, and handled messages are deleted."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-POLL_EVERY = 0.25
+POLL_INTERVAL = 0.25
 """Seconds."""
 
 logger = logging.getLogger(__name__)
 
 
 class EventSource:
-    """A message that fails stays in the queue; the queue's own redrive policy ends its tries."""
+    """Polls one queue. A message that fails stays in it; the queue's redrive policy limits the attempts."""
 
     def __init__(self, sqs: "SQSClient", base_url: str, trigger: QueueTrigger, invoke: Invoker) -> None:
         self._sqs = sqs
@@ -32,7 +32,7 @@ class EventSource:
         self._invoke = invoke
 
     def poll(self) -> int:
-        """Handles one batch; returns how many messages it had."""
+        """Handle one batch; return how many messages it had."""
         messages = self._sqs.receive_message(
             QueueUrl=self._queue_url,
             MaxNumberOfMessages=self._trigger.batch_size,
@@ -47,11 +47,11 @@ class EventSource:
         return len(messages)
 
     def poll_until(self, stopped: Signal) -> None:
-        while not stopped.wait(POLL_EVERY):
+        while not stopped.wait(POLL_INTERVAL):
             try:
                 while self.poll():
                     pass
-            except ClientError as error:  # the queues are gone for a moment while a test resets them
+            except ClientError as error:  # the queues do not exist for a moment while a test resets them
                 logger.warning("Cannot poll %s: %s", self._trigger.queue, error)
 
     def _failed(self, messages: "Sequence[MessageTypeDef]") -> set[str]:
@@ -103,7 +103,7 @@ def _record(message: "MessageTypeDef", source_arn: str) -> dict[str, Any]:
 
 
 def _item_failures(result: object, every: set[str]) -> set[str]:
-    """As Lambda reads the answer: nothing or an empty list is success, anything odd fails the whole batch."""
+    """Read the result as Lambda does: None or an empty list is success, an invalid result fails the whole batch."""
     match result:
         case None | {} if not result:
             return set()

@@ -1,6 +1,6 @@
-"""A function's execution environment, as Lambda has it: a process of its own that sees its own variables only.
+"""A function's execution environment, as in Lambda: a separate process that sees only its own variables.
 
-`python -m sandbox.execution_environment FUNCTION` is the inside: an event a line on stdin, an answer a line on stdout.
+`python -m sandbox.execution_environment FUNCTION` is that process: each line on stdin is an event, on stdout a result.
 """
 
 import json
@@ -18,13 +18,13 @@ from typing import IO, Any, Final
 from sandbox.lambda_runtime import Event, FunctionError, InThisProcess, Invoker, load_handler
 from sandbox.template import PATH, Function
 
-MOST: Final = 4
-"""Environments of one function, and so its concurrent invocations; further ones wait."""
+MAX_ENVIRONMENTS: Final = 4
+"""Environments of one function, so its maximum of concurrent invocations; further ones wait."""
 _IMPORT_PATH: Final = os.pathsep.join(str(path) for path in (PATH.parent, PATH.parent / "layers" / "shared"))
 
 
 class ExecutionEnvironment:
-    """Starts cold at its first event, and again after one that killed it. Takes one event at a time."""
+    """Starts cold at its first event, and after an event that killed it. Takes one event at a time."""
 
     def __init__(self, function: Function, variables: Mapping[str, str], log: IO[str]) -> None:
         self._function = function
@@ -62,13 +62,13 @@ class ExecutionEnvironment:
             stderr=self._log,
             env=self._variables,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the stack, which then stops its functions
+            start_new_session=True,  # only the stack receives Ctrl-C, and then stops its functions
         )
         return self._process
 
 
 def _exchange(process: subprocess.Popen[str], event: Event) -> dict[str, Any] | None:
-    """None when the process has ended."""
+    """Return None if the process has ended."""
     if not process.stdin or not process.stdout:
         return None
     try:
@@ -81,8 +81,8 @@ def _exchange(process: subprocess.Popen[str], event: Event) -> dict[str, Any] | 
 
 @contextmanager
 def scaling(function: Function, variables: Mapping[str, str], log: IO[str]) -> Iterator[Invoker]:
-    """Yields an invoker that takes as many environments as there are events at once, the warmest first."""
-    environments = [ExecutionEnvironment(function, variables, log) for _ in range(MOST)]
+    """Yield an invoker with an environment for each concurrent event. The last used is used first."""
+    environments = [ExecutionEnvironment(function, variables, log) for _ in range(MAX_ENVIRONMENTS)]
     idle: LifoQueue[ExecutionEnvironment] = LifoQueue()
     for environment in environments:
         idle.put(environment)
@@ -114,7 +114,7 @@ def _answer_events(function: Function, events: IO[str], answers: IO[str]) -> Non
 
 def _main(arguments: Sequence[str]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    # Whatever the function prints, its logs and metrics, goes where its errors go.
+    # The function's output, its logs and metrics, goes to the same file as its errors.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _answer_events(Function(**json.loads(arguments[1])), sys.stdin, answers)
 

@@ -1,6 +1,6 @@
 """Lambda's event filtering: the patterns of an event source mapping's FilterCriteria, as far as the template uses them.
 
-`{"a": {"b": ["x", {"exists": false}]}}` fits what has "x" at a.b, and what has nothing there.
+`{"a": {"b": ["x", {"exists": false}]}}` matches a record with "x" at a.b, and one with nothing there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def _member_fits(value: object, wanted: Pattern | Sequence[object]) -> bool:
 
 
 def _rule_fits(value: object, rule: object) -> bool:
-    """`exists` looks at leaves only, and no other rule fits what is not there."""
+    """Return whether a rule matches. `exists` applies only to leaves; no other rule matches a missing value."""
     is_leaf = value is not None and not isinstance(value, Mapping)
     match rule:
         case {"exists": bool(wanted), **more} if not more:

@@ -1,4 +1,4 @@
-"""Where the embedded AWS can be watched and made to fail: between a caller's request and its execution."""
+"""Observes calls to the embedded AWS and injects faults, between the request and its execution."""
 
 import json
 import re
@@ -43,19 +43,19 @@ type Execute = Callable[[bytes], Answer]
 
 
 class Verdict(Protocol):
-    """What becomes of a call."""
+    """Decides whether a call is executed, and how it is answered."""
 
     def answer(self, call: Call, execute: Execute) -> Answer:
-        """Raises ConnectionAbortedError for a connection that is to be closed without an answer."""
+        """Return the answer. Raises ConnectionAbortedError to close the connection without one."""
 
 
 class Interceptor(Protocol):
-    """Called from the threads of several requests at once, and never while another request waits for it."""
+    """Called concurrently from the threads of several requests."""
 
     def before(self, call: Call) -> Verdict: ...
 
     def after(self, call: Call) -> None:
-        """The call has been executed, and its answer not yet written."""
+        """Called after the execution of a call, before its answer is written."""
 
 
 class _Pass:
@@ -64,7 +64,7 @@ class _Pass:
 
 
 class _LoseRequest:
-    def answer(self, call: Call, execute: Execute) -> Answer:  # noqa: ARG002  # not executed, that is the point
+    def answer(self, call: Call, execute: Execute) -> Answer:  # noqa: ARG002  # the call is not executed
         raise ConnectionAbortedError
 
 
@@ -77,7 +77,7 @@ class _LoseAnswer:
 PASS: Final[Verdict] = _Pass()
 LOSE_REQUEST: Final[Verdict] = _LoseRequest()
 LOSE_ANSWER: Final[Verdict] = _LoseAnswer()
-"""Executed, but the caller can't know."""
+"""The call is executed, but the caller can't know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Refuse:
     members: Mapping[str, Any] = field(default_factory=dict)
     """What else the error carries, such as the CancellationReasons of a transaction."""
 
-    def answer(self, call: Call, execute: Execute) -> Answer:  # noqa: ARG002  # not executed, that is the point
+    def answer(self, call: Call, execute: Execute) -> Answer:  # noqa: ARG002  # the call is not executed
         error = {"__type": f"com.amazonaws.{call.service}#{self.code}", "message": "injected", **self.members}
         return Answer(
             self.status, json.dumps(error).encode(), (*Answer(0, b"").headers, ("x-amzn-errortype", self.code))
@@ -110,7 +110,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """Of a BatchGetItem on one table, only so many keys are read; the answer names the others as unprocessed."""
+    """Reads only the first keys of a BatchGetItem on one table; the answer has the others as unprocessed."""
 
     keys: int
 
@@ -134,15 +134,15 @@ class Interception:
         self._counting = Lock()
         self.interceptor: Interceptor | None = None
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
-        """How often each caller, service, operation and resource was seen, executed or not."""
+        """Counts the calls by caller, service, operation and resource, executed or not."""
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         call = _call(environ)
-        answer = self._judged(call, environ) if call else self._execute(environ, _body(environ))
+        answer = self._intercepted(call, environ) if call else self._execute(environ, _body(environ))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
         return [answer.body]
 
-    def _judged(self, call: Call, environ: "WSGIEnvironment") -> Answer:
+    def _intercepted(self, call: Call, environ: "WSGIEnvironment") -> Answer:
         with self._counting:
             self.calls[call.caller, call.service, call.operation, call.resource] += 1
         interceptor = self.interceptor
@@ -185,7 +185,7 @@ def _write(_data: bytes) -> None:
 
 
 def _call(environ: "WSGIEnvironment") -> Call | None:
-    """None for what is no call to AWS, such as moto's own reset."""
+    """Return the call; None if the request is not a call to AWS, such as moto's reset."""
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if not signed:
         return None

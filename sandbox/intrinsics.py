@@ -1,4 +1,4 @@
-"""Resolves the template's intrinsic functions, for what is described to an operator rather than run."""
+"""Resolves the template's intrinsic functions, for resources that are described and not run."""
 
 import re
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ class Resolver:
                 return self._attribute(name, attribute)
             case {"Fn::Sub": str(text)}:
                 return _PLACEHOLDER.sub(lambda found: self._substitute(found["name"]), text)
-            case {"Fn::If": [str(condition), one, other]}:
-                return self.resolve(one if self.conditions[condition] else other)
+            case {"Fn::If": [str(condition), then, otherwise]}:
+                return self.resolve(then if self.conditions[condition] else otherwise)
             case dict():
                 return self._mapping(value)
             case list():
@@ -49,8 +49,8 @@ class Resolver:
 
     def _is_absent(self, value: object) -> bool:
         match value:
-            case {"Fn::If": [str(condition), one, other]}:
-                return self._is_absent(one if self.conditions[condition] else other)
+            case {"Fn::If": [str(condition), then, otherwise]}:
+                return self._is_absent(then if self.conditions[condition] else otherwise)
             case _:
                 return value == NO_VALUE
 
@@ -62,6 +62,6 @@ class Resolver:
         return PSEUDO_PARAMETERS[name] if name in PSEUDO_PARAMETERS else self.references[name]
 
     def _attribute(self, name: str, attribute: str) -> str:
-        """Return the attribute; for one that is not given, a text that names it."""
+        """Return the attribute; if it is not known, a text that names it."""
         known = self.attributes.get(f"{name}.{attribute}")
         return f"{self._reference(name)}.{attribute}" if known is None else known

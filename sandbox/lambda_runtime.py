@@ -1,4 +1,4 @@
-"""Ways to invoke a function: as Lambda's runtime does within its process, or over HTTP in Lambda's own emulator."""
+"""Ways to invoke a function: in this process as Lambda's runtime does, or over HTTP in Lambda's emulator."""
 
 import importlib
 import json
@@ -22,7 +22,7 @@ RIE_PATH: Final = "/2015-03-31/functions/function/invocations"
 
 
 class FunctionError(Exception):
-    """The function raised, ran out of time or answered nothing readable."""
+    """The function raised an error, timed out or gave no readable answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class LambdaContext:
 
 
 class InThisProcess:
-    """Calls a handler as Lambda does, one event at a time, but cannot stop one that runs out of time."""
+    """Calls a handler as Lambda does, one event at a time, but cannot stop a call that times out."""
 
     def __init__(self, function: Function, handler: Handler) -> None:
         self._function = function
@@ -71,7 +71,7 @@ class InThisProcess:
 class OverHttp:
     """Invokes functions in Lambda's own Runtime Interface Emulator, whose base URLs are given.
 
-    An emulator takes one event at a time, so as many run at once as there are URLs.
+    An emulator takes one event at a time, so the number of URLs is the maximum concurrency.
     """
 
     def __init__(self, *urls: str, timeout: float = 60) -> None:
@@ -84,7 +84,7 @@ class OverHttp:
         url = self._idle.get()
         try:
             answer = httpx.post(url + RIE_PATH, json=event, timeout=self._timeout).json()
-        except (httpx.HTTPError, json.JSONDecodeError) as error:  # a timed-out function is told in plain text
+        except (httpx.HTTPError, json.JSONDecodeError) as error:  # the answer for a timeout is plain text
             raise FunctionError(f"The function at {url} did not answer: {error!r}") from error
         finally:
             self._idle.put(url)
@@ -94,7 +94,7 @@ class OverHttp:
 
 
 def load_handler(function: Function) -> Handler:
-    """Imports the module that the template's CodeUri and Handler name. Its environment must be set before."""
+    """Import the module of the template's CodeUri and Handler. Its environment must be set before."""
     handler: Handler = getattr(importlib.import_module(function.module), function.handler)
     return handler
 

@@ -1,4 +1,4 @@
-"""What became of events: rows for a person, read from the messages table, and from what Segment has been told."""
+"""The outcomes of events: rows to print, from the messages table and the events that Segment received."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-LOOK_EVERY = 0.1
+POLL_INTERVAL = 0.1
 """Seconds."""
 DELIVERED: Final = "SMS Delivered"
 
-type Told = Callable[[str], str | None]
-"""The last delivery event of a message, by its crqid: empty while there is none, None where none is ever sent."""
+type LastEvent = Callable[[str], str | None]
+"""The last delivery event of a message, by its crqid: empty if there is none yet, None if delivery events are off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Row:
     number: str
     sent: str
     delivery: str
-    told: str
-    """The name of the last delivery event that Segment has of it."""
+    last_event: str
+    """The name of the last delivery event that Segment received for it."""
     reason: str
     awaits_event: bool = False
-    """Whether Segment has yet to hear of its delivery."""
+    """Whether the event of its delivery is not sent yet."""
 
     @property
     def is_delivered(self) -> bool:
@@ -34,11 +34,11 @@ class Row:
 
     @property
     def is_settled(self) -> bool:
-        """Nothing more is to come, or only a report that would change a final status."""
+        """Whether nothing more is expected, except a report that changes a final status."""
         return not self.awaits_event and (self.sent != "accepted" or self.delivery not in ("", "pending", "unknown"))
 
 
-def row_of(item: Mapping[str, Any], told: str | None) -> Row:
+def row_of(item: Mapping[str, Any], last_event: str | None) -> Row:
     def text(*names: str) -> str:
         return next((str(item[name]) for name in names if item.get(name)), "")
 
@@ -47,41 +47,41 @@ def row_of(item: Mapping[str, Any], told: str | None) -> Row:
         number=text("phone"),
         sent=text("send_state"),
         delivery=text("delivery_status"),
-        told=told or "",
+        last_event=last_event or "",
         reason=text("failure_reason", "error"),
         awaits_event=(
             text("delivery_status") == "delivered"
             and bool(text("user_id", "anonymous_id"))  # Segment takes no event without a user
-            and told not in (None, DELIVERED)
+            and last_event not in (None, DELIVERED)
         ),
     )
 
 
-def settled_rows(table: "Table", told: Told, crqids: Sequence[str], within: float) -> list[Row]:
-    """Waits for the reports of messages and for Segment to hear of them, at most so many seconds."""
-    deadline = time.monotonic() + within
-    rows = _rows(table, told, crqids)
+def settled_rows(table: "Table", last_event: LastEvent, crqids: Sequence[str], timeout: float) -> list[Row]:
+    """Wait until messages have their reports and Segment their events, at most `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    rows = _rows(table, last_event, crqids)
     while not all(row.is_settled for row in rows) and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY)
-        rows = _rows(table, told, crqids)
+        time.sleep(POLL_INTERVAL)
+        rows = _rows(table, last_event, crqids)
     return rows
 
 
-def changes(table: "Table", told: Told) -> Iterator[Row]:
-    """The row of every message that appears or changes from now on. Never ends."""
-    seen = _all_rows(table, told)
+def changes(table: "Table", last_event: LastEvent) -> Iterator[Row]:
+    """Yield the row of every message that appears or changes from now on. Never ends."""
+    seen = _all_rows(table, last_event)
     while True:
-        time.sleep(LOOK_EVERY)
-        now = _all_rows(table, told)
+        time.sleep(POLL_INTERVAL)
+        now = _all_rows(table, last_event)
         yield from (row for crqid, row in now.items() if seen.get(crqid) != row)
         seen = now
 
 
-def _all_rows(table: "Table", told: Told) -> dict[str, Row]:
+def _all_rows(table: "Table", last_event: LastEvent) -> dict[str, Row]:
     items = table.scan(ConsistentRead=True)["Items"]
-    return {str(item["crqid"]): row_of(item, told(str(item["crqid"]))) for item in items}
+    return {str(item["crqid"]): row_of(item, last_event(str(item["crqid"]))) for item in items}
 
 
-def _rows(table: "Table", told: Told, crqids: Sequence[str]) -> list[Row]:
+def _rows(table: "Table", last_event: LastEvent, crqids: Sequence[str]) -> list[Row]:
     items = {crqid: table.get_item(Key={"crqid": crqid}, ConsistentRead=True).get("Item", {}) for crqid in crqids}
-    return [row_of(item, told(crqid)) for crqid, item in items.items()]
+    return [row_of(item, last_event(crqid)) for crqid, item in items.items()]

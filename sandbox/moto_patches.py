@@ -1,7 +1,7 @@
 """Every patch of moto's private parts; pyproject.toml pins moto's exact version for them.
 
-They make moto's DynamoDB fit for tables of many thousands of items, where some calls take time by the table's size, and
-for requests from several threads.
+They speed up moto's DynamoDB for large tables, where the duration of some calls grows with the table, and make it safe
+for concurrent requests.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ type Write = Mapping[str, Mapping[str, Any]]
 
 @contextmanager
 def faster_dynamodb() -> Iterator[None]:
-    """While this lasts, one request must end before another begins: nothing else keeps them apart."""
+    """Patch moto within the block. Requests must not overlap, because the patches are not thread-safe."""
     with (
         patch.object(DynamoDBBackend, "transact_write_items", _transact),
-        # moto copies every table, and puts the copy back when the transaction is cancelled.
+        # moto copies every table, and restores the copy if the transaction is cancelled.
         patch.object(Table, "__deepcopy__", lambda table, _memo: table, create=True),
         patch.object(Table, "query", _query),
     ):
@@ -70,9 +70,9 @@ class _Snapshot:
 
 
 def _transact(backend: DynamoDBBackend, writes: Sequence[Write]) -> None:
-    """Copies the items that are written, and puts those back; their tables' streams then have heard of nothing."""
+    """Run a transaction. If it is cancelled, restore the written items and truncate their tables' streams."""
     before = list(_snapshots(backend, writes))
-    streams = {one.table.name: one.table.stream_shard for one in before if one.table.stream_shard}
+    streams = {snapshot.table.name: snapshot.table.stream_shard for snapshot in before if snapshot.table.stream_shard}
     lengths = {name: len(shard.items) for name, shard in streams.items()}
     try:
         _TRANSACT(backend, writes)
@@ -95,7 +95,7 @@ def _snapshots(backend: DynamoDBBackend, writes: Sequence[Write]) -> Iterator[_S
 def _query(
     table: Table, *arguments: object, hash_key_conditions: Sequence[tuple[str, DynamoType]], **named: object
 ) -> object:
-    """Narrows the table to what has the hash key, before moto sorts all of it."""
+    """Query only the items with the hash key; moto would sort the whole table."""
     if table.has_range_key:
         return _QUERY(table, *arguments, hash_key_conditions=hash_key_conditions, **named)
     everything: dict[DynamoType, Any] = table.items

@@ -1,4 +1,4 @@
-"""moto, which stands in for AWS's services: one request after another, and its DynamoDB's memory to look into."""
+"""moto, which replaces AWS's services: one request at a time, with access to the memory of its DynamoDB."""
 
 from collections.abc import Iterable, Iterator
 from threading import Lock
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Moto:
-    """Its services as one WSGI application.
+    """moto's services as one WSGI application.
 
-    It executes one request at a time, which makes conditional writes and transactions atomic: between threads moto's
-    are not. Long polling would keep everybody waiting: receive with WaitTimeSeconds=0 here.
+    It executes one request at a time, which makes conditional writes and transactions atomic; moto's are not
+    thread-safe. Long polling would block all requests: receive with WaitTimeSeconds=0 here.
     """
 
     def __init__(self) -> None:
@@ -30,20 +30,20 @@ class Moto:
             return answer
 
     def items(self, table: str) -> Iterator[dict[str, Any]]:
-        """All of a table's items, in wire form: a scan of 20,000 would take half a minute. While nobody writes."""
+        """Yield all items in wire form; a scan of 20,000 would take half a minute. Nothing may write meanwhile."""
         for item in dynamodb_backends[ACCOUNT][REGION].get_table(table).all_items():
             yield item.to_json()["Attributes"]
 
     def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]:
-        """The label of a table's stream and all of its records so far; no records without a stream."""
-        with self._executing:  # of a transaction that fails, moto takes the records back
+        """Return the label of a table's stream and all of its records so far; no records if it has no stream."""
+        with self._executing:  # moto removes the records of a failed transaction again
             stored = dynamodb_backends[ACCOUNT][REGION].tables.get(table)
             if not stored or not stored.stream_shard:
                 return "", []
-            return str(stored.latest_stream_label), [one.to_json() for one in stored.stream_shard.items]
+            return str(stored.latest_stream_label), [record.to_json() for record in stored.stream_shard.items]
 
     def drop_tables(self) -> None:
-        """The reset of all of moto has dropped them."""
+        """Do nothing: the reset of moto has dropped them."""
 
     def close(self) -> None:
         pass

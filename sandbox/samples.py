@@ -11,14 +11,14 @@ from sandbox.template import PATH
 
 EVENTS: Final = PATH.parent / "events"
 SAMPLES: Final = ("identify", "page", "screen", "track", "track_template", "batch", "extensible_batch")
-"""Those that should all be delivered."""
+"""The samples that must all be delivered."""
 TIMEOUT: Final = 60
-"""Seconds; more than API Gateway grants the function."""
+"""Seconds; more than API Gateway's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the answer says of one event."""
+    """The result of one event in the answer."""
 
     status: str
     crqid: str | None = None
@@ -33,10 +33,10 @@ def send_sample(url: str, name: str) -> list[Result]:
 def send(url: str, body: str, authorization: str) -> list[Result]:
     headers = {"authorization": authorization, "content-type": "application/json"}
     answer = httpx.post(url, content=body, headers=headers, timeout=TIMEOUT)
-    told = answer.json()
-    if "results" not in told:
-        return [Result(f"HTTP {answer.status_code}", reason=told["message"])]
-    return [_result(result) for result in told["results"]]
+    parsed = answer.json()
+    if "results" not in parsed:
+        return [Result(f"HTTP {answer.status_code}", reason=parsed["message"])]
+    return [_result(result) for result in parsed["results"]]
 
 
 def authorization(secret: Mapping[str, str]) -> str:

@@ -13,8 +13,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-STOP_WITHIN = 0.05
-"""Seconds after which a server notices that it should stop."""
+SHUTDOWN_POLL_INTERVAL = 0.05
+"""Seconds between a server's checks whether to stop."""
 
 
 class PortInUseError(Exception):
@@ -23,7 +23,7 @@ class PortInUseError(Exception):
 
 @contextmanager
 def serving(server: BaseServer) -> Iterator[None]:
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": STOP_WITHIN}, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": SHUTDOWN_POLL_INTERVAL}, daemon=True)
     thread.start()
     try:
         yield
@@ -36,19 +36,19 @@ def serving(server: BaseServer) -> Iterator[None]:
 def wsgi_server(
     app: "WSGIApplication", host: str, port: int, handler: type[WSGIRequestHandler] = WSGIRequestHandler
 ) -> BaseWSGIServer:
-    """A threaded server of a WSGI application; port 0 takes a free one."""
+    """Return a threaded server of a WSGI application; port 0 means a free one."""
 
-    class QuietHandler(handler):  # type: ignore[misc, valid-type]  # a class made from a parameter
-        disable_nagle_algorithm = True  # otherwise every answer waits 40 ms for the caller's delayed ACK
+    class QuietHandler(handler):  # type: ignore[misc, valid-type]  # the base class is a parameter
+        disable_nagle_algorithm = True  # otherwise every response waits 40 ms for the caller's delayed ACK
 
         def log_request(self, *_args: object) -> None:
-            """The log belongs to the functions."""
+            """Do not log: the log is for the functions."""
 
     return make_server(host, port, app, threaded=True, request_handler=QuietHandler)
 
 
 def require_free_port(host: str, port: int, option: str) -> None:
-    """Raises PortInUseError. werkzeug would end the process instead, without a word about the option."""
+    """Raises PortInUseError. werkzeug would end the process instead, without naming the option."""
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
@@ -59,7 +59,7 @@ def require_free_port(host: str, port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """For a program that can't be given 0."""
+    """Return a free port, for a program that does not accept port 0."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -67,6 +67,6 @@ def free_port() -> int:
 
 
 def url_of(server: TCPServer) -> str:
-    """The server's address as this machine reaches it, also when it listens on every interface."""
+    """Return the server's URL on this machine, also if it listens on every interface."""
     host, port = server.socket.getsockname()[:2]
     return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"

@@ -1,4 +1,4 @@
-"""The local stack: MSG91, Segment, AWS, the functions and their API, each knowing where the others are."""
+"""The local stack: MSG91, Segment, AWS, the functions and their API, each with the addresses of the others."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -45,7 +45,7 @@ class RealMsg91:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Ports of 0 are free ones; `parameters` are the template's; `log` gets the functions' logs and metrics.
+    """A port of 0 means a free one; `parameters` are the template's; `log` is the file for logs and metrics.
 
     `dynamodb` is one of ENGINES.
     """
@@ -92,15 +92,15 @@ class Stack:
     def reports_url(self) -> str:
         return f"{self.api_url}/msg91/reports/{self.secret['report_token']}"
 
-    def told(self, crqid: str) -> str | None:
-        """The name of the last delivery event about a message; empty while there is none, None where none is sent."""
+    def last_event(self, crqid: str) -> str | None:
+        """Return the name of the last delivery event of a message: empty if there is none yet, None if they are off."""
         if not self.sends_events:
             return None
         names = [event["event"] for key, event in self.tracking.events().items() if key.startswith(crqid)]
         return str(names[-1]) if names else ""
 
     def reset(self) -> None:
-        """Back to empty tables, queues and ledger."""
+        """Empty the tables, queues and ledger."""
         self.aws.reset()
         self.tracking.reset()
         if self.simulator:
@@ -109,7 +109,7 @@ class Stack:
 
 @contextmanager
 def in_processes(functions: Sequence[Function], environments: Environments, log: Path) -> Iterator[Invokers]:
-    """Runs the functions from their sources."""
+    """Run the functions from their sources."""
     log.parent.mkdir(exist_ok=True)
     with ExitStack() as started:
         file = started.enter_context(log.open("a", encoding="utf-8"))
@@ -120,13 +120,13 @@ def in_processes(functions: Sequence[Function], environments: Environments, log:
 
 
 def engine(name: str) -> AbstractContextManager[str | None]:
-    """The URL of DynamoDB Local, or None for moto, which needs no server of its own. Raises NotAvailableError."""
+    """Yield the URL of DynamoDB Local, or None for moto, which needs no server. Raises NotAvailableError."""
     return running_dynamodb_local() if name == LOCAL else nullcontext()
 
 
 @contextmanager
 def running_stack(options: Options, start_functions: StartFunctions | None = None) -> Iterator[Stack]:
-    """Without `start_functions` they are run by `in_processes`."""
+    """Start the stack. `start_functions` defaults to `in_processes`."""
     start = start_functions or partial(in_processes, log=options.log)
     with ExitStack() as started:
         simulator, msg91_url, secret = started.enter_context(_msg91(options))
@@ -159,7 +159,7 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
 
 @contextmanager
 def _msg91(options: Options) -> Iterator[tuple[Simulator | None, str, Mapping[str, str]]]:
-    """Yields the simulator if there is one, MSG91's URL, and the secret that fits it."""
+    """Yield the simulator if there is one, MSG91's URL, and the matching secret."""
     if real := options.real_msg91:
         yield None, real.base_url, SECRET | {"msg91_authkey": real.authkey}
         return

@@ -1,6 +1,6 @@
-"""Lambda's poller of a table's stream: records that fit a pattern become events, one batch after another.
+"""Lambda's poller of a table's stream: matching records become events, one batch after another.
 
-Records that fail keep those after them waiting, as in a shard; a table here has one. The batching window is none.
+A failed record blocks those after it, as in a shard; a table here has one shard. There is no batching window.
 """
 
 import json
@@ -19,8 +19,8 @@ from sandbox.template import ACCOUNT, REGION, StreamTrigger, queue_url
 if TYPE_CHECKING:
     from sandbox.aws import Aws
 
-POLL_EVERY: Final = 0.25
-"""Seconds; also between the tries of a batch that fails."""
+POLL_INTERVAL: Final = 0.25
+"""Seconds; also between the attempts of a failed batch."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ type Record = Mapping[str, Any]
 
 
 class StreamSource:
-    """One shard's reader. What a function gives back comes again, from the first of those records on."""
+    """The reader of one shard. It retries from the first record that a function reports as failed."""
 
     def __init__(self, aws: "Aws", trigger: StreamTrigger, invoke: Invoker) -> None:
         self._aws = aws
@@ -39,9 +39,9 @@ class StreamSource:
         self._stopped = Signal()
 
     def poll(self) -> int:
-        """Handles the next records until they are done or given up; returns how many there were."""
+        """Handle the next records until they succeed or are given up; return how many there were."""
         label, records = self._aws.stream(self._trigger.table)
-        if label != self._label:  # the table was made anew
+        if label != self._label:  # the table was created again
             self._label, self._position = label, 0
         batch = records[self._position :][: self._trigger.batch_size]
         wanted = [record for record in batch if any(fits(record, pattern) for pattern in self._trigger.patterns)]
@@ -51,12 +51,12 @@ class StreamSource:
 
     @property
     def is_at_the_end(self) -> bool:
-        """Whether all that has been written was handled."""
+        """Whether all records so far have been handled."""
         label, records = self._aws.stream(self._trigger.table)
         return not records or (label, len(records)) == (self._label, self._position)
 
     def poll_until_stopped(self) -> None:
-        while not self._stopped.wait(POLL_EVERY):
+        while not self._stopped.wait(POLL_INTERVAL):
             while not self._stopped.is_set() and self.poll():
                 pass
 
@@ -64,26 +64,27 @@ class StreamSource:
         self._stopped.set()
 
     def _handle(self, batch: Sequence[Record]) -> None:
-        """A batch that fails as a whole is split in two, which is not counted as a try; a single record comes again."""
-        tries = 0
+        """Invoke the function with a batch. A batch that fails as a whole is split in two, which does not count as an
+        attempt; a single record is retried."""
+        attempts = 0
         while batch and not self._stopped.is_set():
             failed = self._first_failed(batch)
             if failed is None:
                 return
-            batch, tries = batch[failed:], 0 if failed else tries
+            batch, attempts = batch[failed:], 0 if failed else attempts
             if len(batch) > 1 and not failed:
                 middle = len(batch) // 2
                 self._handle(batch[:middle])
                 batch = batch[middle:]
                 continue
-            tries += not failed
-            if 0 <= self._trigger.maximum_retry_attempts < tries or self._is_too_old(batch[0]):
+            attempts += not failed
+            if 0 <= self._trigger.maximum_retry_attempts < attempts or self._is_too_old(batch[0]):
                 self._give_up(batch[0])
-                batch, tries = batch[1:], 0
-            self._stopped.wait(POLL_EVERY)
+                batch, attempts = batch[1:], 0
+            self._stopped.wait(POLL_INTERVAL)
 
     def _first_failed(self, batch: Sequence[Record]) -> int | None:
-        """As Lambda reads the answer: nothing or an empty list is success, anything odd fails the whole batch."""
+        """Read the result as Lambda does: None or an empty list is success, an invalid result fails the whole batch."""
         try:
             result = self._invoke({"Records": list(batch)})
         except FunctionError:
@@ -97,7 +98,7 @@ class StreamSource:
             case {"batchItemFailures": [*items]}:
                 numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
                 failed = [item.get("itemIdentifier") for item in items]
-                return min((numbers.index(one) for one in failed if one in numbers), default=0)
+                return min((numbers.index(number) for number in failed if number in numbers), default=0)
             case _:
                 return 0
 
@@ -106,15 +107,15 @@ class StreamSource:
         return bool(age > self._trigger.maximum_record_age)
 
     def _give_up(self, record: Record) -> None:
-        """Tells the queue, as Lambda does, where the record stood, and not what it was."""
+        """Send the record's position to the queue, as Lambda does, without its content."""
         number = record["dynamodb"]["SequenceNumber"]
         place = {"batchSize": 1, "startSequenceNumber": number, "endSequenceNumber": number}
-        told = {
+        failure = {
             "requestContext": {"condition": "RetryAttemptsExhausted"},
             "DDBStreamBatchInfo": {"streamArn": self._stream_arn(), **place},
         }
         url = queue_url(self._aws.url, self._trigger.on_failure)
-        self._aws.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(told))
+        self._aws.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(failure))
 
     def _stream_arn(self) -> str:
         return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{self._trigger.table}/stream/{self._label}"
@@ -132,7 +133,7 @@ def polling_stream(source: StreamSource) -> Iterator[None]:
 
 
 def to_record(record: Record, stream_arn: str) -> dict[str, Any]:
-    """In Lambda's form: the time is an epoch in whole seconds."""
+    """Return the record in Lambda's form: the time is an epoch in whole seconds."""
     created: datetime = record["dynamodb"]["ApproximateCreationDateTime"]
     seconds = float(int(created.replace(tzinfo=UTC).timestamp()))
     change = {**record["dynamodb"], "ApproximateCreationDateTime": seconds}

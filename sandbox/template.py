@@ -1,4 +1,4 @@
-"""Reads from template.yaml what the local stack needs, so that the two cannot drift apart."""
+"""Reads what the local stack needs from template.yaml, so that the two stay consistent."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ REGION = "ap-south-1"
 ACCOUNT = "123456789012"
 STACK_NAME = "segment-msg91-sandbox"
 NO_VALUE = {"Ref": "AWS::NoValue"}
-"""CloudFormation leaves such a variable out; `sam local` needs it declared to let --env-vars set it."""
+"""CloudFormation omits such a variable; `sam local` needs its declaration before --env-vars can set it."""
 PATH = Path(__file__).resolve().parent.parent / "template.yaml"
 
 
@@ -42,13 +42,13 @@ class StreamTrigger:
     function: str
     batch_size: int
     patterns: tuple[dict[str, Any], ...]
-    """A record comes to the function when it fits one of them."""
+    """The function receives a record if it matches one of them."""
     maximum_retry_attempts: int
-    """-1: any number."""
+    """-1: no limit."""
     maximum_record_age: int
     """Seconds."""
     on_failure: str
-    """The queue that is told of records given up."""
+    """The queue for records that are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Function:
 class Table:
     name: str
     definition: dict[str, Any]
-    """What boto3's create_table takes."""
+    """The arguments of boto3's create_table."""
     time_to_live: dict[str, Any]
 
 
@@ -74,7 +74,7 @@ class Table:
 class Queue:
     name: str
     attributes: dict[str, str]
-    """What boto3's create_queue takes: texts, with RedrivePolicy as JSON."""
+    """The attributes for boto3's create_queue: strings, with RedrivePolicy as JSON."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -109,7 +109,7 @@ class UnknownParameterError(Exception):
 
 
 class Template:
-    """template.yaml with its parameters filled in, and without what they leave out.
+    """template.yaml with its parameters filled in, without resources whose condition is false.
 
     Every resource's local name is its logical id.
     """
@@ -147,12 +147,12 @@ class Template:
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
-        """Every resource by logical id, without what conditions leave out. Intrinsics are unresolved."""
+        """Every resource by logical id, without those whose condition is false. Intrinsics are unresolved."""
         return self._resources
 
     @property
     def outputs(self) -> Mapping[str, Any]:
-        """The values of the outputs, without what their conditions leave out. Intrinsics are unresolved."""
+        """The values of the outputs, without those whose condition is false. Intrinsics are unresolved."""
         return {
             name: output["Value"]
             for name, output in self._outputs.items()
@@ -185,7 +185,7 @@ class Template:
                 table=properties["Stream"]["Fn::GetAtt"][0],
                 function=function,
                 batch_size=properties["BatchSize"],
-                patterns=tuple(json.loads(one["Pattern"]) for one in properties["FilterCriteria"]["Filters"]),
+                patterns=tuple(json.loads(entry["Pattern"]) for entry in properties["FilterCriteria"]["Filters"]),
                 maximum_retry_attempts=properties["MaximumRetryAttempts"],
                 maximum_record_age=properties["MaximumRecordAgeInSeconds"],
                 on_failure=properties["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0],
@@ -197,7 +197,7 @@ class Template:
         return [_table(name, self._chosen(properties)) for name, properties in self._of_type("AWS::DynamoDB::Table")]
 
     def queues(self) -> list[Queue]:
-        """Dead-letter queues come before those that name them."""
+        """Return the queues; dead-letter queues come before those that refer to them."""
         queues = [
             Queue(name, {key: _attribute(_resolve(value, self._references)) for key, value in properties.items()})
             for name, properties in self._of_type("AWS::SQS::Queue")
@@ -208,7 +208,7 @@ class Template:
         return [name for name, _ in self._of_type("AWS::SecretsManager::Secret")]
 
     def environment(self, function: str, queue_base_url: str) -> dict[str, str]:
-        """The function's variables: parameters filled in, tables and secret by name, queues by URL."""
+        """Return the function's variables: parameters filled in, tables and secret by name, queues by URL."""
         queue_urls = {queue.name: queue_url(queue_base_url, queue.name) for queue in self.queues()}
         references = self._references | queue_urls
         variables = _variables(self._globals) | _variables(self._resources[function]["Properties"])
@@ -234,7 +234,7 @@ class Template:
                     yield function, event["Properties"]
 
     def _chosen(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """Properties with each `!If` of theirs decided, and those left out that have no value then."""
+        """Return the properties with each `!If` resolved, without those that then have no value."""
         chosen = {
             name: value["Fn::If"][1 if self._conditions[value["Fn::If"][0]] else 2]
             if isinstance(value, dict) and "Fn::If" in value
@@ -261,8 +261,8 @@ def queue_url(base_url: str, name: str) -> str:
 
 def _holds(condition: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
     match condition:
-        case {"Fn::Equals": [one, other]}:
-            return bool(_resolve(one, parameters) == _resolve(other, parameters))
+        case {"Fn::Equals": [first, second]}:
+            return bool(_resolve(first, parameters) == _resolve(second, parameters))
         case {"Fn::Not": [inner]}:
             return not _holds(inner, parameters)
         case _:

@@ -1,4 +1,4 @@
-"""DynamoDB Local behind the embedded AWS: requests pass on to it, many at once."""
+"""DynamoDB Local behind the embedded AWS: forwards requests to it, concurrently."""
 
 from collections.abc import Iterator
 from threading import Lock
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _CONNECTIONS: Final = 64
-_PASSED_ON: Final = ("content-type", "x-amzn-requestid", "x-amz-crc32")
+_FORWARDED_HEADERS: Final = ("content-type", "x-amzn-requestid", "x-amz-crc32")
 
 
 class DynamoDbLocal:
-    """One database of a running DynamoDB Local, which has one for each access key that it sees."""
+    """One database of a running DynamoDB Local, which has a database for each access key."""
 
     def __init__(self, url: str) -> None:
         key = uuid4().hex
@@ -28,7 +28,7 @@ class DynamoDbLocal:
         self.client = session.client("dynamodb", endpoint_url=url)
         self._streams: Any = session.client("dynamodbstreams", endpoint_url=url)
         self._pool = urllib3.connection_from_url(url, maxsize=_CONNECTIONS)
-        # It neither checks signatures nor takes access keys such as our callers', which have hyphens.
+        # It does not check signatures. It refuses our callers' access keys, because they have hyphens.
         scope = f"{key}/20260101/{REGION}/dynamodb/aws4_request"
         self._authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"
         self._stream: Stream | None = None
@@ -46,20 +46,20 @@ class DynamoDbLocal:
             answer = self._pool.urlopen("POST", "/", body, headers, retries=False)
         except HTTPError as error:
             raise ConnectionAbortedError from error
-        passed_on = [(name, value) for name, value in answer.headers.items() if name.lower() in _PASSED_ON]
-        start_response(f"{answer.status} {answer.reason or ''}", passed_on)
+        forwarded = [(name, value) for name, value in answer.headers.items() if name.lower() in _FORWARDED_HEADERS]
+        start_response(f"{answer.status} {answer.reason or ''}", forwarded)
         return [answer.data]
 
     def items(self, table: str) -> Iterator[dict[str, Any]]:
-        """All of a table's items, in wire form."""
+        """Yield all items of a table, in wire form."""
         for page in self.client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
             yield from page["Items"]
 
     def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]:
-        """The label of a table's stream and all of its records so far; no records without a stream."""
+        """Return the label of a table's stream and all of its records so far; no records if it has no stream."""
         try:
             description = self.client.describe_table(TableName=table)["Table"]
-        except self.client.exceptions.ResourceNotFoundException:  # it is just being made anew
+        except self.client.exceptions.ResourceNotFoundException:  # it is being created again
             return "", []
         arn = description.get("LatestStreamArn")
         if not arn:
@@ -75,5 +75,5 @@ class DynamoDbLocal:
 
     def close(self) -> None:
         self.drop_tables()
-        for one in (self.client, self._streams, self._pool):
-            one.close()
+        for client in (self.client, self._streams, self._pool):
+            client.close()

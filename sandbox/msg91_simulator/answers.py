@@ -1,19 +1,19 @@
-"""What MSG91's API can answer, as one table. Sources per msg91.md: doc, seen in public code, or inferred by us."""
+"""A table of MSG91's answers. Sources: MSG91's documentation (doc), public code (seen), or inferred."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 REQUEST_ID: Final = "REQUEST_ID"
-"""Stands in a body for the request id of the call."""
+"""A placeholder in a body for the request id of the call."""
 
 
 class Ending(Enum):
-    """What becomes of the connection."""
+    """How the call ends."""
 
     ANSWERED = "answered"
     SILENT = "silent"
-    """Kept open without a word, longer than any caller waits."""
+    """The connection stays open without an answer, longer than any caller waits."""
     RESET = "reset"
 
 
@@ -23,10 +23,10 @@ class Answer:
     status: int = 200
     content_type: str = "application/json"
     sends: bool = False
-    """Whether the SMS go out, whatever the caller gets to hear."""
+    """Whether the SMS are sent, independently of the answer."""
     ending: Ending = Ending.ANSWERED
     delay: float = 0
-    """Seconds before the answer is written; the SMS go out at once."""
+    """Seconds before the answer is written; the SMS are sent at once."""
 
 
 def error(code: str, message: str) -> Answer:
@@ -39,7 +39,7 @@ BAD_CRQID: Final = Answer('{"message":"Invalid CRQID","type":"error"}')  # infer
 INVALID_REQUEST: Final = Answer('{"type":"error","message":"Invalid request"}', status=403)  # seen
 NOT_FOUND: Final = Answer("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
 
-# The names by which magic numbers and faults ask for an answer. doc: the codes; seen: the shapes; inferred: the words.
+# By the names that magic numbers and faults use. doc: the codes; seen: the shapes; inferred: the messages.
 ANSWERS: Final = {
     "101": error("101", "Missing mobile no."),
     "102": error("102", "Missing message"),
@@ -57,7 +57,7 @@ ANSWERS: Final = {
     "001": error("001", "Unable to connect database"),
     "002": error("002", "Unable to select database"),
     "400": error("400", "Template ID Missing or Invalid Template"),
-    "999": error("999", "Something MSG91 never told us of"),
+    "999": error("999", "An undocumented error"),
     "418": Answer('{"msg":"418","msgType":"error"}'),  # seen: at HTTP 200
     "418-401": Answer('{"status":"fail","hasError":true,"code":"401","apiError":"418"}', status=401),  # seen
     "403": INVALID_REQUEST,

@@ -1,4 +1,4 @@
-"""Reads the body of a call: the SMS it asks for, or the error that MSG91 would answer. Pure."""
+"""Reads the body of a call: the SMS, or the error that MSG91 would answer. Pure."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _INDIAN_SENDER: Final = re.compile(r"[A-Za-z]{6}|[0-9]{6}")
 _SENDER: Final = re.compile(r"[A-Za-z0-9]{1,14}")
 
 
-class Refused(Exception):  # noqa: N818  # an answer of MSG91's, no error of ours
+class Refused(Exception):  # noqa: N818  # an answer of MSG91, not an error of the simulator
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.body)
         self.answer = answer
@@ -31,11 +31,11 @@ class Sms:
     api: str
     number: str
     text: str
-    """In Flow, whose texts only MSG91 knows: the template's id and the variables."""
+    """For Flow, the template's id and the variables, because only MSG91 knows the text."""
     sender: str
     crqid: str
     echoed_crqid: str
-    """What reports say: one text has one CRQID in a call, the first that was given with it (seed)."""
+    """The CRQID in reports: a text has one CRQID in a call, the first that was given with it (seed)."""
 
 
 def read_call(path: str, raw: bytes) -> list[Sms]:
@@ -63,7 +63,7 @@ def _sms(body: Mapping[str, Any]) -> list[Sms]:
     if "schtime" in body:
         _require_time(str(body["schtime"]))
     sender = str(body["sender"])
-    # CRQID stands at the top level for one text, else within each element.
+    # CRQID is at the top level for one text, otherwise in each element.
     return _with_echoes(
         Sms(
             SMS_PATH, str(number), str(element["message"]), sender, str(element.get("CRQID", body.get("CRQID", ""))), ""
@@ -110,7 +110,7 @@ def _validate(sms: Sms) -> None:
     if not _CRQID.fullmatch(sms.crqid):
         raise Refused(BAD_CRQID)
     pattern = _INDIAN_SENDER if sms.number.startswith("91") else _SENDER
-    if sms.sender:  # in Flow the template may have its own
+    if sms.sender:  # in Flow, the template may have a sender
         _require(pattern.fullmatch(sms.sender), "203")
 
 

@@ -1,4 +1,4 @@
-"""What was really sent: the record against which `never twice` is tested."""
+"""What was really sent. Tests use it to check that no SMS is sent twice."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Final
 
 from sandbox.msg91_simulator.calls import Sms
 
-DUPLICATES_DROPPED_WITHIN: Final = timedelta(seconds=10)
+DUPLICATE_WINDOW: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class SentSms:
 
 
 class Ledger:
-    """Safe to use from several threads."""
+    """Thread-safe."""
 
     def __init__(self) -> None:
         self._entries: list[SentSms] = []
@@ -29,7 +29,7 @@ class Ledger:
         self._lock = Lock()
 
     def enter(self, request_id: str, messages: Sequence[Sms]) -> list[SentSms]:
-        """Enters what is sent; the same text to the same number within 10 s is dropped."""
+        """Record what is sent; return the entries. The same text to the same number within 10 s is dropped."""
         with self._lock:
             now = datetime.now(UTC)
             before = len(self._entries)
@@ -45,9 +45,9 @@ class Ledger:
             return [entry for entry in self._entries if number in (None, entry.sms.number)]
 
     def asked(self) -> Counter[tuple[str, str]]:
-        """How often each number and text was taken, what was then dropped included.
+        """Count the requests by number and text, including those that were dropped.
 
-        MSG91 may hide a caller's mistake by dropping the second SMS. It is a mistake all the same.
+        MSG91 may hide a caller's mistake by dropping the second SMS, but it is still a mistake.
         """
         with self._lock:
             return self._asked.copy()
@@ -60,4 +60,4 @@ class Ledger:
 
     def _sent_just_now(self, sms: Sms, now: datetime) -> bool:
         last = self._last_sent.get((sms.number, sms.text))
-        return last is not None and now - last < DUPLICATES_DROPPED_WITHIN
+        return last is not None and now - last < DUPLICATE_WINDOW

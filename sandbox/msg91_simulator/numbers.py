@@ -1,4 +1,4 @@
-"""The magic numbers: 9198000000NN does what the table says of NN, every other number is delivered."""
+"""The magic numbers: 9198000000NN does what the table says for NN, every other number is delivered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Outcome:
     description: str
     failed_reason: str = ""
     clevertap_event: str = "failed"
-    """In webhook v4; empty where that form has no event for it, and so no report."""
+    """The event in webhook v4; empty if v4 has none, and so no report."""
     clevertap_code: int | None = None
     arrival: Arrival = Arrival.SOON
     dated_back: int = 0
@@ -57,13 +57,13 @@ NUMBERS: Final[Mapping[str, Behaviour]] = {
     "04": Behaviour("rejected (16)", (REJECTED,)),
     "05": Behaviour("rejected (25)", (REJECTED_BY_KANNEL,)),
     "06": Behaviour("blocked number (17)", (BLOCKED,)),
-    "07": Behaviour("delivered, the report comes late", (DELIVERED_LATE,)),
-    "08": Behaviour("delivered, the report comes twice", (DELIVERED, DELIVERED)),
+    "07": Behaviour("delivered, the report is late", (DELIVERED_LATE,)),
+    "08": Behaviour("delivered, the report is sent twice", (DELIVERED, DELIVERED)),
     "09": Behaviour("failed on one route, then delivered over another", (FAILED_BEFORE, DELIVERED)),
-    "10": Behaviour("delivered, then an older report of failure comes", (DELIVERED, FAILED_BEFORE)),
-    "11": Behaviour("delivered, then an older report of pending comes", (DELIVERED, PENDING_BEFORE)),
+    "10": Behaviour("delivered, then an older report of failure", (DELIVERED, FAILED_BEFORE)),
+    "11": Behaviour("delivered, then an older report of pending", (DELIVERED, PENDING_BEFORE)),
     "12": Behaviour("pending, then delivered", (PENDING_BEFORE, DELIVERED)),
-    "13": Behaviour("sent, a report never comes"),
+    "13": Behaviour("sent, without a report"),
     "21": Behaviour("code 301: insufficient balance", answer="301"),
     "22": Behaviour("code 203: invalid sender id", answer="203"),
     "23": Behaviour("code 211: empty DLT id", answer="211"),
@@ -89,7 +89,7 @@ NUMBERS: Final[Mapping[str, Behaviour]] = {
     "44": Behaviour("HTML at HTTP 200; sent and delivered", (DELIVERED,), answer="html"),
     "45": Behaviour("an empty answer; sent and delivered", (DELIVERED,), answer="empty"),
     "46": Behaviour("an answer cut off; sent and delivered", (DELIVERED,), answer="cut-off"),
-    "47": Behaviour("an answer cut off; sent, a report never comes", answer="cut-off"),
+    "47": Behaviour("an answer cut off; sent, without a report", answer="cut-off"),
 }
 
 

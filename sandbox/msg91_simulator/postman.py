@@ -1,4 +1,4 @@
-"""Posts delivery reports when they are due, in order, and once: MSG91 is assumed not to try again."""
+"""Posts delivery reports when they are due, in order and once: we assume that MSG91 does not retry."""
 
 import heapq
 import itertools
@@ -12,14 +12,14 @@ import httpx
 from sandbox.msg91_simulator.reports import Posting
 
 TIMEOUT = 30
-"""Seconds that a webhook gets to answer."""
+"""Seconds for the webhook's answer."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A report that went out, and the HTTP status it met (None: no answer)."""
+    """A posted report, and the HTTP status of the answer (None: no answer)."""
 
     posting: Posting
     status: int | None
@@ -38,7 +38,7 @@ class Postman:
         self._thread.start()
 
     def stop(self) -> None:
-        """What is not posted yet never is."""
+        """Stop. Reports that are not posted yet are dropped."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -66,7 +66,7 @@ class Postman:
                     self._posted.append(posted)
 
     def _next(self) -> tuple[str, Posting] | None:
-        """Waits for the next report; None when stopped."""
+        """Wait for the next report; return None if stopped."""
         with self._changed:
             while not self._stopped:
                 wait = self._due[0][0] - time.monotonic() if self._due else None

@@ -13,7 +13,7 @@ from sandbox.msg91_simulator.ledger import SentSms
 from sandbox.msg91_simulator.numbers import Outcome
 
 IST: Final = timezone(timedelta(hours=5, minutes=30))
-"""The zone of a report's date, which does not say so."""
+"""The time zone of a report's date, which has no offset."""
 USER_ID: Final = "270000"
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
@@ -109,7 +109,7 @@ def new(sent: SentSms, outcome: Outcome, at: datetime) -> Posting:
 
 
 WRITERS: Final[Mapping[str, Writer]] = {"v2": v2, "v3": v3, "v4": v4, "new": new}
-"""By the webhook version that a customer picks at MSG91."""
+"""By the webhook version that the customer chooses at MSG91."""
 
 
 def _date(at: datetime) -> str:

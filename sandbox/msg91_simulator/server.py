@@ -1,4 +1,4 @@
-"""The simulator over HTTP. It works on sockets, because MSG91's worst answers are none."""
+"""The simulator over HTTP. It uses sockets directly, because some faults are a missing answer."""
 
 import json
 import os
@@ -18,24 +18,24 @@ from sandbox.msg91_simulator.simulator import Simulator
 from sandbox.servers import serving, url_of
 
 SILENCE: Final = 30.0
-"""Seconds that a silent answer keeps its connection open: the functions give MSG91 ten."""
+"""Seconds that a connection without an answer stays open; the functions wait ten."""
 KEY_CHECK_PATH: Final = "/api/validate.php"
 HINT: Final = {"message": "Try GET /ledger, POST or DELETE /faults, or MSG91's own paths"}
 
 
-class Farewell(Enum):
-    """How an idle connection ends while its caller is not looking."""
+class ConnectionEnd(Enum):
+    """How an idle connection ends while its caller is frozen."""
 
     CLOSED = "closed"
     """By FIN, which reaches the caller's machine."""
     DROPPED = "dropped"
-    """Without a word, and what comes over it is never answered: a load balancer has forgotten it."""
+    """Silently; a request on it gets no answer: a load balancer has forgotten it."""
     REFUSED = "refused"
-    """Without a word, and what comes over it is answered by RST: a NAT gateway has forgotten it."""
+    """Silently; a request on it is answered by RST: a NAT gateway has forgotten it."""
 
 
-class Entrance(ThreadingHTTPServer):
-    """One address of the simulator's. Its name tells the interceptor who calls, if each caller has its own."""
+class Listener(ThreadingHTTPServer):
+    """One listening address of the simulator. If each caller has its own, its name identifies the caller."""
 
     def __init__(self, address: tuple[str, int], simulator: Simulator, silence: float, name: str = "") -> None:
         super().__init__(address, _Handler)
@@ -44,20 +44,20 @@ class Entrance(ThreadingHTTPServer):
         self.name = name
         self.stopped = Event()
         self.connections: set[_Handler] = set()
-        self.wasted: list[Farewell] = []
-        """How the connections had ended over which a request still came."""
+        self.wasted: list[ConnectionEnd] = []
+        """How the connections had ended that still received a request."""
 
     @property
     def is_connected(self) -> bool:
-        return any(connection.farewell is None for connection in list(self.connections))
+        return any(connection.ended_by is None for connection in list(self.connections))
 
-    def let_go(self, farewell: Farewell) -> None:
-        """Ends the connections that are open, all of them idle."""
+    def end_connections(self, ended_by: ConnectionEnd) -> None:
+        """End the open connections, which are all idle."""
         for connection in list(self.connections):
-            connection.end(farewell)
+            connection.end(ended_by)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # socketserver's
-        """Callers hang up and are killed here: that is no news."""
+        """Ignore closed connections: callers time out and are killed on purpose."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -65,11 +65,11 @@ class Entrance(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
-    server: Entrance
+    server: Listener
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one segment
-    farewell: Farewell | None = None
+    ended_by: ConnectionEnd | None = None
 
     def setup(self) -> None:
         super().setup()
@@ -79,16 +79,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.connections.discard(self)
         super().finish()
 
-    def end(self, farewell: Farewell) -> None:
-        self.farewell = farewell
-        if farewell is Farewell.CLOSED:
-            with suppress(OSError):  # the caller was first
+    def end(self, ended_by: ConnectionEnd) -> None:
+        self.ended_by = ended_by
+        if ended_by is ConnectionEnd.CLOSED:
+            with suppress(OSError):  # the caller closed it first
                 self.connection.shutdown(socket.SHUT_WR)
 
     def do_POST(self) -> None:
-        if self.farewell:
-            self._waste(self.farewell)
-        elif self.server.simulator.hangs_up(self.server.name):
+        if self.ended_by:
+            self._waste(self.ended_by)
+        elif self.server.simulator.resets_unread(self.server.name):
             self._reset()
         else:
             self._answer_post(self.rfile.read(int(self.headers.get("Content-Length", 0))))
@@ -100,9 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
             authkey = self.headers.get("authkey")
             self._give(self.server.simulator.answer(self.path, authkey, body, self.server.name))
 
-    def _waste(self, farewell: Farewell) -> None:
-        self.server.wasted.append(farewell)
-        if farewell is Farewell.DROPPED:
+    def _waste(self, ended_by: ConnectionEnd) -> None:
+        self.server.wasted.append(ended_by)
+        if ended_by is ConnectionEnd.DROPPED:
             self.server.stopped.wait(self.server.silence)
         self._reset()
 
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(404, HINT)
 
     def log_message(self, *_args: object) -> None:
-        """The log belongs to the functions."""
+        """Do not log: the log is for the functions."""
 
     def _add_fault(self, body: bytes) -> None:
         try:
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             example = '{"answer": "301", "times": 2}'
             self._send_json(400, {"message": f"A fault is {example}; answers are {', '.join(ANSWERS)}"})
         else:
-            self._send_json(200, {"message": f"{fault['answer']} to whoever comes next"})
+            self._send_json(200, {"message": f"{fault['answer']} for the next calls"})
 
     def _give(self, answer: Answer) -> None:
         self.server.stopped.wait(answer.delay)
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
 
     def _reset(self) -> None:
-        # Closing with unsent linger of 0 s sends RST instead of FIN. The file objects on the socket would delay it.
+        # Closing with a linger time of 0 s sends RST instead of FIN. The file objects on the socket would delay it.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
         self.close_connection = True
@@ -175,10 +175,10 @@ def _entry(sent: SentSms) -> dict[str, str]:
 
 
 @contextmanager
-def entrance(
+def listening(
     simulator: Simulator, name: str = "", host: str = "127.0.0.1", port: int = 0, silence: float = SILENCE
-) -> Iterator[Entrance]:
-    server = Entrance((host, port), simulator, silence, name)
+) -> Iterator[Listener]:
+    server = Listener((host, port), simulator, silence, name)
     with serving(server):
         try:
             yield server
@@ -190,10 +190,10 @@ def entrance(
 def running_simulator(
     authkey: str, host: str = "127.0.0.1", port: int = 0, silence: float = SILENCE
 ) -> Iterator[tuple[Simulator, str]]:
-    """Yields the simulator and its URL. Reports go out once its `webhook` is set."""
+    """Yield the simulator and its URL. It posts reports if its `webhook` is set."""
     simulator = Simulator(authkey)
     simulator.postman.start()
-    with entrance(simulator, host=host, port=port, silence=silence) as server:
+    with listening(simulator, host=host, port=port, silence=silence) as server:
         try:
             yield simulator, url_of(server)
         finally:

@@ -1,4 +1,4 @@
-"""MSG91 as the functions meet it: a call comes in, an answer goes out, reports follow."""
+"""A simulation of MSG91: it answers calls and posts delivery reports."""
 
 import secrets
 from collections import deque
@@ -15,7 +15,7 @@ from sandbox.msg91_simulator.numbers import Arrival, behaviour_of
 from sandbox.msg91_simulator.postman import Postman
 from sandbox.msg91_simulator.reports import WRITERS
 
-LATE_BY: Final = 5.0
+LATE_DELAY: Final = 5.0
 """Seconds between a late report and one that is not."""
 PAUSE: Final = 0.2
 """Seconds between two reports of one SMS."""
@@ -23,7 +23,7 @@ PAUSE: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where reports go, in which version, and how many seconds after the send."""
+    """The URL for reports, their version, and their delay in seconds after the send."""
 
     url: str
     version: str = "v2"
@@ -32,27 +32,27 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What MSG91 is asked to send, and by whom: the name of the entrance it came by."""
+    """A request to send. `caller` is the name of the listener that received it."""
 
     caller: str
     messages: Sequence[Sms]
 
 
 class Interceptor(Protocol):
-    """Watches calls and makes them fail. Called from the threads of several calls at once."""
+    """Observes calls and injects faults. Called concurrently from the threads of several calls."""
 
-    def hangs_up(self, caller: str) -> bool:
-        """Whether the connection is reset with the request's body unread."""
+    def resets_unread(self, caller: str) -> bool:
+        """Return whether to reset the connection before reading the request's body."""
 
     def before(self, call: Call) -> Answer | None:
-        """Nothing is sent yet. The answer overrides that of the numbers; None leaves it to them."""
+        """Called before SMS are sent. Return an answer to override that of the numbers, or None."""
 
     def after(self, call: Call, sent: Sequence[SentSms]) -> None:
-        """The SMS are out, and the answer is not yet written."""
+        """Called after SMS are sent, before the answer is written."""
 
 
 class Faults:
-    """Answers that override everything for a while, first in, first out."""
+    """Answers that override all others for the next calls, in order."""
 
     def __init__(self) -> None:
         self._answers: deque[Answer] = deque()
@@ -82,8 +82,8 @@ class Simulator:
         self.interceptor: Interceptor | None = None
         self._authkey = authkey
 
-    def hangs_up(self, caller: str) -> bool:
-        return self.interceptor is not None and self.interceptor.hangs_up(caller)
+    def resets_unread(self, caller: str) -> bool:
+        return self.interceptor is not None and self.interceptor.resets_unread(caller)
 
     def answer(self, path: str, authkey: str | None, body: bytes, caller: str = "") -> Answer:
         if path not in (SMS_PATH, FLOW_PATH):
@@ -101,7 +101,7 @@ class Simulator:
         return self._send(call, intercepted or self.faults.take() or _answer_to(messages))
 
     def check_key(self, authkey: str | None) -> Answer:
-        """Answer whether an authkey is valid, as text."""
+        """Return MSG91's answer on whether an authkey is valid, as text."""
         if fault := self.faults.take():
             return fault
         return Answer("Valid" if authkey == self._authkey else "201", content_type="text/html")
@@ -116,8 +116,8 @@ class Simulator:
             return answer
         request_id = secrets.token_hex(12)
         sent = self.ledger.enter(request_id, call.messages)
-        for one in sent:
-            self._schedule_reports(one)
+        for entry in sent:
+            self._schedule_reports(entry)
         if self.interceptor:
             self.interceptor.after(call, sent)
         if not sent:
@@ -128,14 +128,14 @@ class Simulator:
         if not (webhook := self.webhook):
             return
         for position, outcome in enumerate(behaviour_of(sent.sms.number).reports):
-            delay = webhook.delay + position * PAUSE + (LATE_BY if outcome.arrival is Arrival.LATE else 0)
+            delay = webhook.delay + position * PAUSE + (LATE_DELAY if outcome.arrival is Arrival.LATE else 0)
             at = datetime.now(UTC) + timedelta(seconds=delay - outcome.dated_back)
             if posting := WRITERS[webhook.version](sent, outcome, at):
                 self.postman.post_in(delay, webhook.url, posting)
 
 
 def _answer_to(messages: Sequence[Sms]) -> Answer:
-    """One number's error is the whole call's, and then nothing of it is sent."""
+    """Return the answer. An error of one number applies to the whole call, and nothing is sent."""
     names = [behaviour_of(sms.number).answer for sms in messages]
     answers = [ANSWERS[name] for name in names if name != "success"]
     return min(answers, key=lambda answer: answer.sends, default=SUCCESS)

@@ -1,4 +1,4 @@
-"""The stand-in for Segment's Tracking API over HTTP."""
+"""The simulated Tracking API of Segment over HTTP."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ class _App:
 
 @contextmanager
 def running_tracking_api(write_key: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[tuple[TrackingApi, str]]:
-    """Yields the API and its URL; what it has taken is at /events."""
+    """Yield the API and its URL; the accepted events are at /events."""
     api = TrackingApi(write_key)
     server = wsgi_server(_App(api), host, port)
     with serving(server):

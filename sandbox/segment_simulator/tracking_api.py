@@ -1,4 +1,4 @@
-"""Segment's HTTP Tracking API as delivery events meet it: stricter than Segment, which answers 200 for nearly all."""
+"""A simulation of Segment's HTTP Tracking API. Segment is less strict: it answers nearly everything with 200."""
 
 import json
 import re
@@ -11,9 +11,9 @@ from typing import Any, Final
 
 MAX_EVENT_BYTES: Final = 32 * 1000
 MAX_BATCH_BYTES: Final = 500 * 1000
-"""Bytes. Segment's page says KB; a client that keeps to 1000 is right in either reading."""
+"""Bytes. Segment's page says KB; 1000 bytes per KB is safe for both meanings."""
 MAX_EVENTS: Final = 2500
-LONGEST_MESSAGE_ID: Final = 100
+MAX_MESSAGE_ID_LENGTH: Final = 100
 _SNAKE_CASE: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TITLE_CASE: Final = re.compile(r"([A-Z]\w*)( [A-Z]\w*)*")
 
@@ -26,7 +26,7 @@ class Answer:
     body: str = '{"success": true}'
     headers: Mapping[str, str] = field(default_factory=dict)
     takes: bool = False
-    """Whether the batch is taken all the same: its answer was lost, as it were."""
+    """Whether the batch is accepted, even with an error status: a lost answer."""
 
 
 SUCCESS: Final = Answer(takes=True)
@@ -36,11 +36,11 @@ LOST: Final = Answer(504, takes=True)
 
 
 type Interceptor = Callable[[], Answer | None]
-"""Called with each request that keeps to the limits, before it is taken; None leaves the answer to the API."""
+"""Called for each valid request before it is accepted; None leaves the answer to the API."""
 
 
 class TrackingApi:
-    """Safe to use from several threads."""
+    """Thread-safe."""
 
     def __init__(self, write_key: str) -> None:
         self.interceptor: Interceptor | None = None
@@ -51,7 +51,7 @@ class TrackingApi:
         self._lock = Lock()
 
     def post(self, path: str, user: str | None, body: bytes) -> Answer:
-        """`user`: of Basic authentication."""
+        """Handle a request; `user` is that of Basic authentication."""
         with self._lock:
             events, violations = _read(body)
             if path != "/v1/batch":
@@ -68,24 +68,24 @@ class TrackingApi:
             return answer
 
     def fail(self, *answers: Answer) -> None:
-        """Give these answers to the next requests that keep to the limits, first in, first out."""
+        """Give these answers to the next valid requests, in order."""
         with self._lock:
             self._faults += answers
 
     def received(self) -> list[Event]:
-        """All that was taken, repeats included, in its order."""
+        """Return all accepted events in order, including repeats."""
         with self._lock:
             return list(self._received)
 
     def events(self) -> dict[str, Event]:
-        """By messageId: what stays when Segment has dropped the repeats."""
+        """Return the events by messageId, without the repeats that Segment drops."""
         kept: dict[str, Event] = {}
         for event in self.received():
             kept.setdefault(event["messageId"], event)
         return kept
 
     def violations(self) -> list[str]:
-        """What was wrong with requests; each of them was answered 400 and nothing of it taken."""
+        """Return the errors of requests; each of these was answered 400 and ignored."""
         with self._lock:
             return list(self._violations)
 
@@ -97,7 +97,7 @@ class TrackingApi:
 
 
 def _read(body: bytes) -> tuple[list[Event], list[str]]:
-    """The events of a batch, and what is wrong with it and them."""
+    """Return the events of a batch, and the errors of the batch and its events."""
     if len(body) > MAX_BATCH_BYTES:
         return [], [f"a batch of {len(body)} bytes"]
     try:
@@ -120,7 +120,7 @@ def _violations(event: object) -> Iterator[str]:
         yield "type or event: no track event with a name in Title Case"
     if not any(isinstance(event.get(name), str) and event[name] for name in ("userId", "anonymousId")):
         yield "userId, anonymousId: neither"
-    if not 0 < len(str(event.get("messageId", ""))) <= LONGEST_MESSAGE_ID:
+    if not 0 < len(str(event.get("messageId", ""))) <= MAX_MESSAGE_ID_LENGTH:
         yield "messageId: none, or longer than 100 characters"
     if not _is_instant(event.get("timestamp")):
         yield "timestamp: no ISO 8601 in UTC"

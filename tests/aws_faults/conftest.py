@@ -1,4 +1,4 @@
-"""The functions on boto3 and the embedded AWS over HTTP, a fake MSG91 with its ledger, a fake Segment, and time."""
+"""The functions on boto3 and the embedded AWS over HTTP, with fakes of MSG91, Segment and time."""
 
 import json
 from collections import Counter
@@ -53,7 +53,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What Segment, MSG91 and an onlooker do and see."""
+    """The actions of Segment, MSG91 and a console user, and what they see."""
 
     aws: Aws
     functions: Mapping[str, Invoker]
@@ -61,14 +61,14 @@ class World:
     segment: "FakeSegment"
 
     def deliver(self, *events: dict[str, Any]) -> Reply:
-        """One event goes by itself, several as a batch."""
+        """Deliver a single event as an object, several as a batch."""
         return self._post("SegmentIngestFunction", "track.json", events[0] if len(events) == 1 else list(events))
 
     def report(self, body: object) -> Reply:
         return self._post("DeliveryReportsFunction", "report_v3.json", body)
 
     def ask(self, path: str, **query: str) -> Reply:
-        """Ask the console."""
+        """Send a request to the console."""
         match = find(TEMPLATE.routes(), "GET", path)
         assert match, path
         asked = {"routeKey": match.route.key, "pathParameters": match.path_parameters, "queryStringParameters": query}
@@ -77,28 +77,28 @@ class World:
         return Reply(answer["statusCode"], json.loads(answer["body"]))
 
     def redrive(self) -> int:
-        """Let Lambda poll the redrive queue once; return how many bodies the function was given."""
+        """Poll the redrive queue once, as Lambda does; return how many bodies the function received."""
         (trigger,) = TEMPLATE.queue_triggers()
         return EventSource(self.aws.sqs, self.aws.url, trigger, self.functions[trigger.function]).poll()
 
     def publish(self, *records: dict[str, Any]) -> list[str]:
-        """Hand records of the stream to the events function; return where it wants to go on."""
+        """Invoke the events function with records of the stream; return the position from which it wants a retry."""
         answer: Any = self.functions["DeliveryEventsFunction"]({"Records": records})
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def read_stream(self) -> None:
-        """Let Lambda read the table's stream from its beginning to its end."""
+        """Read the table's stream from its beginning to its end, as Lambda does."""
         (trigger,) = TEMPLATE.stream_triggers()
         source = StreamSource(self.aws, trigger, self.functions[trigger.function])
         while source.poll():
             pass
 
     def sent(self) -> Counter[str]:
-        """How many SMS each number got."""
+        """Return how many SMS each number received."""
         return Counter(sms.number for sms in self.msg91.sent)
 
     def queued(self, queue: str) -> int:
-        """How many bodies are in a queue, those included that are being handled."""
+        """Return how many bodies are in a queue, including those in flight."""
         counts = self.aws.sqs.get_queue_attributes(
             QueueUrl=queue_url(self.aws.url, queue),
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -106,7 +106,7 @@ class World:
         return sum(int(count) for count in counts.values())
 
     def leases_run_out(self) -> None:
-        """Time passes, as the functions see it."""
+        """Advance the functions' clock."""
         messages = self.aws.tables.Table("MessagesTable")
         for message in self.aws.items("MessagesTable"):
             if "lease_until" in message:
@@ -120,7 +120,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def sessions() -> Mapping[str, Session]:
-    """By function, each with the key by which the embedded AWS knows whose a call is."""
+    """By function, each with the access key that identifies its calls at the embedded AWS."""
     keyed = {}
     for name in _APPS:
         keyed[name] = session = get_session()
@@ -143,12 +143,12 @@ def world(
     monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
     patient = store_aws._CONFIG  # noqa: SLF001
     impatient = patient.merge(Config(read_timeout=READ_TIMEOUT))
-    # Between its attempts the SDK waits a second or so.
+    # The SDK waits about a second between its attempts.
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     with ExitStack() as wired:
         functions = {}
         for function in TEMPLATE.functions():
-            # The console's calls are not attacked, and its eight at once queue up before the embedded AWS.
+            # The console's calls get no faults, and its eight concurrent calls queue up at the embedded AWS.
             is_console = function.name == "ConsoleFunction"
             monkeypatch.setattr(store_aws, "_CONFIG", patient if is_console else impatient)
             wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
@@ -158,7 +158,7 @@ def world(
 
 @contextmanager
 def _wired(function: str, aws: Aws, session: Session) -> Iterator[None]:
-    """The function's clients are built with its own variables and key, as in an environment of its own."""
+    """Build the function's clients with its own variables and key, as in its own environment."""
     wiring = _APPS[function].wiring
     wiring.cache_clear()
     variables = aws.environment(function) | TEMPLATE.environment(function, aws.url)
@@ -166,7 +166,7 @@ def _wired(function: str, aws: Aws, session: Session) -> Iterator[None]:
         patch.dict("os.environ", variables),
         patch.object(store_aws, "_session", lambda: session),
     ):
-        sqs = store_aws.sqs_client()  # made now: when it is needed, these variables are gone
+        sqs = store_aws.sqs_client()  # made now, because these variables are unset later
         with patch.object(_APPS[function], "sqs_client", lambda: sqs, create=True):
             wiring()
     yield

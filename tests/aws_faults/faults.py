@@ -1,4 +1,4 @@
-"""What AWS can do to a call, and which of a function's calls it does it to."""
+"""Faults of AWS calls, and the call sites of the functions."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ _ALWAYS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A call site of a function: its operation and resource, and what only this site's requests contain."""
+    """A call site of a function: its operation and resource, and a text that only its requests contain."""
 
     function: str
     operation: str
@@ -42,14 +42,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to the first `times` calls of a site; the SDK's retries are calls of their own."""
+    """A fault of the first `times` calls of a site; each retry of the SDK is another call."""
 
     verdict: Verdict
     times: int
 
 
 class Conflict:
-    """Another write to its first item cancels the transaction."""
+    """Cancels a transaction because of another write to its first item."""
 
     def answer(self, call: Call, execute: Execute) -> Answer:
         others = json.loads(call.body)["TransactItems"][1:]
@@ -86,7 +86,7 @@ LOST: Final = Fault(LOSE_ANSWER, _ALWAYS)
 
 @dataclass(slots=True)
 class Injector:
-    """Does to each site what is planned for it."""
+    """Injects the planned faults."""
 
     plan: Mapping[Site, Fault]
     injected: dict[Site, int] = field(default_factory=dict)
@@ -100,12 +100,12 @@ class Injector:
         return PASS
 
     def after(self, call: Call) -> None:
-        """All faults here are planned by the request."""
+        """Do nothing: all faults here come before the answer."""
 
 
 @contextmanager
 def injected(aws: Aws, plan: Mapping[Site, Fault]) -> Iterator[None]:
-    """Injects faults within its block, which fails when it met none of a planned site."""
+    """Inject faults within the block; fail if a planned site was never called."""
     injector = Injector(plan)
     aws.interceptor = injector
     try:

@@ -1,4 +1,4 @@
-"""Each function may do in AWS what it does on some path, and nothing else, in the roles that CloudFormation gets."""
+"""Each function's role allows exactly the AWS calls that the function makes on some path."""
 
 import json
 import re
@@ -46,7 +46,7 @@ BY_LAMBDA: Final[dict[str, set[Permission]]] = {
         *((action, "DeliveryEventsLogGroup") for action in LOGGING),
         *((action, "MessagesTable.StreamArn") for action in READING_A_STREAM),
         ("dynamodb:ListStreams", "MessagesTable/stream/*"),
-        # Of records that it gives up. The function itself sets records aside there as well.
+        # For records that Lambda gives up. The function itself dead-letters records there as well.
         ("sqs:SendMessage", "DeliveryEventsDeadLetterQueue"),
     },
     "ConsoleFunction": {(action, "ConsoleLogGroup") for action in LOGGING},
@@ -55,7 +55,7 @@ BY_LAMBDA: Final[dict[str, set[Permission]]] = {
 
 @dataclass(slots=True)
 class Recorder(Injector):
-    """Notes which permission every call needs, by function."""
+    """Records the permission that each call needs, by function."""
 
     needed: dict[str, set[Permission]] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ def _permissions_of(function: str) -> set[Permission]:
 
 
 def _name(resource: dict[str, Any]) -> str:
-    """Return what an ARN is made of: `MessagesTable/index/by_phone`, `MessagesTable.StreamArn` or `Secret`."""
+    """Return the parts of an ARN: `MessagesTable/index/by_phone`, `MessagesTable.StreamArn` or `Secret`."""
     match resource:
         case {"Ref": str(name)}:
             return name
@@ -98,7 +98,7 @@ def _name(resource: dict[str, Any]) -> str:
 
 @pytest.fixture
 def recorder(world: "World", track: "Track") -> Recorder:
-    """After every path of the functions on which AWS is called."""
+    """The world after every path of the functions that calls AWS."""
     recorder = Recorder(plan={})
     world.aws.interceptor = recorder
     try:

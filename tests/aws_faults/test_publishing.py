@@ -1,4 +1,4 @@
-"""Each event at least once and no record lost, whatever Secrets Manager and SQS do to the events function's calls."""
+"""Each event at least once and no record lost under any fault of Secrets Manager and SQS in the events function."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +20,8 @@ EACH_LASTING_FAULT: Final = pytest.mark.parametrize("fault", LASTING.values(), i
 
 
 @pytest.fixture
-def told(world: "World", track: "Track") -> list[str]:
-    """What is to be told of two messages: one is accepted and delivered, the other refused."""
+def expected_ids(world: "World", track: "Track") -> list[str]:
+    """Write two messages, one accepted and delivered, one refused; return the ids of their delivery events."""
     sent, refused = (track(f"91980000000{number}", f"message-{number}") | {"userId": "user-1"} for number in (1, 2))
     accepted = world.deliver(sent)
     world.msg91.refuses("203")
@@ -31,29 +31,33 @@ def told(world: "World", track: "Track") -> list[str]:
     return [f"{crqid}-sms-sent", f"{other}-sms-failed", f"{crqid}-sms-delivered"]
 
 
-def test_the_stream_of_what_the_functions_write_is_told_to_segment(world: "World", told: list[str]) -> None:
+def test_the_stream_of_what_the_functions_write_is_sent_to_segment(world: "World", expected_ids: list[str]) -> None:
     world.read_stream()
-    assert [event["messageId"] for event in world.segment.received()] == told
+    assert [event["messageId"] for event in world.segment.received()] == expected_ids
     assert world.segment.violations() == []
 
 
 @EACH_LASTING_FAULT
-def test_nothing_is_sent_or_lost_while_the_secret_cannot_be_read(world: "World", told: list[str], fault: Fault) -> None:
+def test_nothing_is_sent_or_lost_while_the_secret_cannot_be_read(
+    world: "World", expected_ids: list[str], fault: Fault
+) -> None:
     with injected(world.aws, {SECRET: fault}):
         given_back = world.publish({"dynamodb": {"SequenceNumber": "first"}}, POISON)
-    # Where only the answer is late or lost, the SDK may have it in the end.
+    # If only the answer is late or lost, an SDK retry may still get it.
     assert given_back == ["first"] or world.queued("DeliveryEventsDeadLetterQueue") == 2
     assert world.segment.received() == []
     world.read_stream()
-    assert list(world.segment.events()) == told
+    assert list(world.segment.events()) == expected_ids
 
 
 @EACH_FAULT
-def test_a_poison_record_is_in_the_queue_or_given_back(world: "World", told: list[str], fault: Fault) -> None:
+def test_an_undeliverable_record_is_in_the_queue_or_returned(
+    world: "World", expected_ids: list[str], fault: Fault
+) -> None:
     with injected(world.aws, {SET_ASIDE: fault}):
         given_back = world.publish(POISON)
     assert given_back == ["poison"] or world.queued("DeliveryEventsDeadLetterQueue")
     world.publish(*[POISON] * len(given_back))
     assert world.queued("DeliveryEventsDeadLetterQueue") >= 1
     world.read_stream()
-    assert list(world.segment.events()) == told
+    assert list(world.segment.events()) == expected_ids

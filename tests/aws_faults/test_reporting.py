@@ -1,4 +1,4 @@
-"""A report that was answered 2xx is in the table or in a queue, whatever DynamoDB and SQS do to a call."""
+"""A report that was answered 2xx is in the table or in a queue, under any fault of DynamoDB and SQS."""
 
 import json
 import time
@@ -29,7 +29,7 @@ PHONE: Final = "919800000001"
 
 @pytest.fixture
 def message(world: "World", track: "Track") -> dict[str, Any]:
-    """One that MSG91 has accepted."""
+    """An SMS that MSG91 has accepted."""
     world.deliver(track(PHONE))
     (message,) = world.aws.items("MessagesTable")
     return message
@@ -49,13 +49,13 @@ def report(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def expect_durable(world: "World", reply: "Reply") -> None:
-    """Or MSG91 has been told that it isn't."""
+    """Or it was answered 5xx, so MSG91 knows that it is not."""
     kept = sum(map(world.queued, ("ReportsRedriveQueue", "ReportsQuarantineQueue")))
     assert reply.status == 503 or world.aws.items("ReportsTable") or kept
 
 
 def expect_done(world: "World") -> None:
-    """After the faults the queue is worked off, and the report is stored once and joined to its message."""
+    """After the faults, drain the queue: the report is stored once and joined to its message."""
     while world.redrive():
         pass
     (stored,) = world.aws.items("ReportsTable")

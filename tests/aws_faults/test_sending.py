@@ -1,4 +1,4 @@
-"""Never twice and never lost, whatever DynamoDB and Secrets Manager do to a call of the ingest function."""
+"""No SMS is sent twice and no event is lost, under any fault of DynamoDB and Secrets Manager in the ingest function."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +31,7 @@ PHONES: Final = ("919800000001", "919800000002", "919800000003")
 
 
 class KilledError(BaseException):
-    """Lambda ends the function."""
+    """Lambda kills the function."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def batch(track: "Track") -> list[dict[str, Any]]:
 
 
 def expect_each_sent_once(world: "World", events: list[dict[str, Any]]) -> None:
-    """After the faults Segment delivers again, at once and when every lease has run out."""
+    """After the faults, deliver again: at once, and after every lease has ended."""
     again = world.deliver(*events)
     assert again.status in (200, 503)
     world.leases_run_out()
@@ -147,7 +147,7 @@ def test_an_event_whose_sender_was_killed_is_answered_unknown(
 
 
 @EACH_LASTING_FAULT
-def test_nobody_is_let_in_while_the_secret_cannot_be_read(
+def test_every_request_is_refused_while_the_secret_cannot_be_read(
     world: "World", batch: list[dict[str, Any]], fault: Fault
 ) -> None:
     with injected(world.aws, {SECRET: fault}):

@@ -10,7 +10,7 @@ import httpx
 
 from sandbox.emulator import Emulator
 from sandbox.lambda_runtime import RIE_PATH, Event, FunctionError
-from sandbox.msg91_simulator.server import Entrance
+from sandbox.msg91_simulator.server import Listener
 
 TIMEOUT = 60.0
 """Seconds: twice what a function may take."""
@@ -23,7 +23,7 @@ class Environment:
     name: str
     """Its access key, which identifies the caller at AWS, and the name of its listener at MSG91."""
     emulator: Emulator
-    msg91: Entrance
+    msg91: Listener
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=TIMEOUT, trust_env=False))
 
     def invoke(self, event: Event) -> object:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from sandbox.msg91_simulator.server import Farewell
+from sandbox.msg91_simulator.server import ConnectionEnd
 from tests.chaos.environments import Environment
 from tests.chaos.seeded_random import FaultPlan, Tally, seeded
 from tests.chaos.world import INGEST, World
@@ -20,29 +20,29 @@ class Freezes:
     def __init__(self, world: World, seed: str, max_seconds: float, tally: Tally) -> None:
         self._fleet = world.fleets[INGEST]
         self._random = seeded(seed, "freezes")
-        self._plan = FaultPlan(Counter(list(Farewell)), self._random)
+        self._plan = FaultPlan(Counter(list(ConnectionEnd)), self._random)
         self._max_seconds = max_seconds
         self._tally = tally
 
     @property
     def planned(self) -> set[str]:
-        return {f"freeze: {farewell.value}" for farewell in Farewell}
+        return {f"freeze: {ended_by.value}" for ended_by in ConnectionEnd}
 
     def work(self, _thread: int) -> bool:
         with self._fleet.idle_environment() as environment:
             if not environment or not environment.msg91.is_connected:
                 return False
-            farewell = self._plan.next_fault() or Farewell.CLOSED
-            freeze(environment, min(self._max_seconds, MIN_FREEZE + self._random.expovariate(1)), farewell)
-        self._tally.add(f"freeze: {farewell.value}")
+            ended_by = self._plan.next_fault() or ConnectionEnd.CLOSED
+            freeze(environment, min(self._max_seconds, MIN_FREEZE + self._random.expovariate(1)), ended_by)
+        self._tally.add(f"freeze: {ended_by.value}")
         time.sleep(_BETWEEN_FREEZES)
         return True
 
 
-def freeze(environment: Environment, seconds: float, farewell: Farewell | None) -> None:
+def freeze(environment: Environment, seconds: float, ended_by: ConnectionEnd | None) -> None:
     """Freeze an idle environment; its connections end meanwhile."""
     environment.emulator.freeze()
-    if farewell:
-        environment.msg91.let_go(farewell)
+    if ended_by:
+        environment.msg91.end_connections(ended_by)
     time.sleep(seconds)
     environment.emulator.thaw()

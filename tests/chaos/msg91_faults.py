@@ -57,7 +57,7 @@ class Msg91Faults:
     def planned(self) -> set[str]:
         return {*_MSG91_FAULTS, UNREAD}
 
-    def hangs_up(self, caller: str) -> bool:
+    def resets_unread(self, caller: str) -> bool:
         if not self.is_active or next(self._arrivals) % UNREAD_EVERY:
             return False
         self._tally.add(UNREAD)

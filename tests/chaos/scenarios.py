@@ -46,7 +46,7 @@ class AtMsg91:
     is_unread: bool = False
     callers: list[str] = field(default_factory=list)
 
-    def hangs_up(self, caller: str) -> bool:
+    def resets_unread(self, caller: str) -> bool:
         self.callers.append(caller)
         is_unread, self.is_unread = self.is_unread, False
         return is_unread

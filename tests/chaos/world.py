@@ -12,7 +12,7 @@ from sandbox.api_gateway import running_api
 from sandbox.aws import SECRET, Aws, running_aws
 from sandbox.emulator import starter
 from sandbox.event_source import EventSource, polling
-from sandbox.msg91_simulator.server import entrance
+from sandbox.msg91_simulator.server import listening
 from sandbox.msg91_simulator.simulator import Simulator
 from sandbox.segment_simulator.server import running_tracking_api
 from sandbox.segment_simulator.tracking_api import TrackingApi
@@ -165,7 +165,7 @@ def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: st
 
         def start_environment(function: Function, number: int) -> Environment:
             name = f"{function.name}-{number}"
-            msg91 = started.enter_context(entrance(simulator, name))
+            msg91 = started.enter_context(listening(simulator, name))
             variables = aws.environment(name) | template.environment(function.name, aws.url)
             emulator = start(function, variables | {"MSG91_BASE_URL": url_of(msg91)})
             environment = Environment(name, emulator, msg91)

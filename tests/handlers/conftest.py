@@ -1,4 +1,4 @@
-"""The functions as Lambda calls them, on moto, a fake MSG91 and a fake Segment; and what they print."""
+"""The functions as Lambda calls them, with moto, a fake MSG91 and a fake Segment; and their output."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ BEARER: Final = {"authorization": "Bearer sandbox-only-segment-token"}
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the functions look at of Lambda's context."""
+    """The part of Lambda's context that the functions use."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 512
@@ -53,7 +53,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of the API."""
+    """A response of the API."""
 
     status: int
     headers: dict[str, str]
@@ -68,7 +68,7 @@ class Endpoint:
         self.sample: Event = json.loads((EVENTS / sample).read_text(encoding="utf-8")) | standard
 
     def invoke(self, event: Event) -> dict[str, Any]:
-        """Call the handler; its event and its answer travel as JSON."""
+        """Call the handler. Its event and its result are converted through JSON."""
         answer = self._handler(json.loads(json.dumps(event)), cast("LambdaContext", Context()))
         return cast("dict[str, Any]", json.loads(json.dumps(answer)))
 
@@ -84,7 +84,7 @@ class Endpoint:
         token: str | None = None,
         in_path: str | None = None,
     ) -> Answer:
-        """Post a body: bytes in base64 as API Gateway hands binary over, text as it is, anything else as JSON."""
+        """Post a body: bytes in base64, as API Gateway passes binary; text unchanged; anything else as JSON."""
         text = body if isinstance(body, str) else json.dumps(body) if not isinstance(body, bytes) else None
         event = self.sample | {
             "body": base64.b64encode(cast("bytes", body)).decode() if text is None else text,
@@ -100,7 +100,7 @@ class Endpoint:
 
 
 class Ask:
-    """The console behind API Gateway. Asks as somebody with the token, unless another is given."""
+    """The console behind API Gateway. Sends the token, unless another is given."""
 
     def __init__(self) -> None:
         self._endpoint = Endpoint(console.lambda_handler, "console.json")
@@ -125,7 +125,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class PlainAnswer:
-    """An answer that may be a page."""
+    """A response that may be a page."""
 
     status: int
     headers: dict[str, str]
@@ -160,20 +160,20 @@ class Output:
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Output:
-    # The loggers keep the standard output of their import, which pytest has replaced since.
+    # The loggers keep the standard output of their import, but pytest has replaced it.
     for app in (segment_ingest, delivery_reports, console):
         monkeypatch.setattr(app.logger.registered_handler, "stream", _StandardOutput())
     return Output(capsys)
 
 
 class _StandardOutput:
-    """Wherever it leads when something is written."""
+    """Write to the current standard output."""
 
     def write(self, text: str) -> None:
         sys.stdout.write(text)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: there is no buffer."""
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def publish(
 
 @pytest.fixture
 def ask(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one_session: None) -> Iterator[Ask]:
-    """GET /console and what is below it; and what is sent from now on is searchable."""
+    """GET /console and the paths below it. Messages that are sent from now on can be searched."""
     monkeypatch.setenv("CONSOLE", "on")
     monkeypatch.setattr(console, "dynamodb_client", lambda: dynamodb)
     console.wiring.cache_clear()

@@ -1,6 +1,6 @@
-"""Every credential in every place and every shape of the secret, against a judge that knows only the contract.
+"""Every credential in every place and every shape of the secret, against an oracle that knows only the contract.
 
-The functions' own authentication and answers; what they would do with a request that is let in is recorded instead.
+The functions' own authentication and answers; what they would do with an accepted request is recorded instead.
 """
 
 import base64
@@ -38,7 +38,7 @@ TOKEN, REPORT, CONSOLE = (f"{name}-of-enough-characters" for name in ("token", "
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the secret writes its credentials, and which of `now`, `before` and `third` that lets in."""
+    """A form of the secret's credentials, and which of `now`, `before` and `third` it accepts."""
 
     name: str
     write: Callable[[str], object]
@@ -72,7 +72,7 @@ SHAPES: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Something that a request carries in one place, and who it is: a generation, or nobody."""
+    """A credential of a request in one place; `whose` is its generation, or why it is not valid."""
 
     place: str
     whose: str
@@ -98,7 +98,7 @@ PLACES: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
 
 
 def _tokens(kind: str, other: str) -> list[Credential]:
-    """Return no token, and in each place: each generation, none, a wrong one, and the other endpoint's."""
+    """Return no token, and in each place: each generation, an empty one, wrong ones, the other endpoint's."""
     texts = {whose: f"{kind}-{whose}" for whose in ("now", "before", "third")}
     texts |= {"empty": "", "wrong": f"{kind}-nox", "longer": f"{kind}-now1", "the other endpoint's": f"{other}-now"}
     return [
@@ -141,7 +141,7 @@ BODIES: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a request is signed with, over what."""
+    """A signature: its key, and the bytes that it covers."""
 
     whose: str
     over: str
@@ -166,7 +166,7 @@ def _hmac(key: str, signed: str) -> str:
 
 
 def _segment_may_call(shape: Shape, signature: Signature, token: Credential, *, has_authkey: bool) -> bool:
-    """Judge by the contract: a signature over the whole body, or a token and no signature that does not match."""
+    """Apply the contract: a signature over the whole body, or a token and no signature that does not match."""
     if signature.over == "whole" and signature.whose in shape.accepted:
         return True
     if token.place == "authkey":
@@ -177,7 +177,7 @@ def _segment_may_call(shape: Shape, signature: Signature, token: Credential, *, 
 
 
 class Recorder:
-    """Stands for the secret's reader and for both use cases; counts what is let in."""
+    """A fake of the secret's reader and of both use cases; counts the accepted requests."""
 
     def __init__(self, secret: dict[str, object]) -> None:
         self._secret = json.loads(json.dumps(secret))
@@ -300,7 +300,7 @@ UNAVAILABLE: Final = {
 
 @pytest.fixture(params=UNAVAILABLE)
 def _no_secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Secrets Manager fails, or answers with what is no secret of ours."""
+    """Secrets Manager fails, or its answer is not a valid secret."""
     exception, call = UNAVAILABLE[request.param], BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - where botocore's errors arise
 
     def answer(client: BaseClient, operation: str, arguments: dict[str, Any]) -> object:
@@ -314,7 +314,7 @@ def _no_secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("_no_secret")
-def test_without_a_secret_segment_is_told_to_come_again_and_nothing_is_done(
+def test_without_a_secret_segment_is_answered_503_and_nothing_is_done(
     ingest: Endpoint, track: "Track", dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91"
 ) -> None:
     body = json.dumps(track("919800000001"))
@@ -324,7 +324,7 @@ def test_without_a_secret_segment_is_told_to_come_again_and_nothing_is_done(
 
 
 @pytest.mark.usefixtures("_no_secret")
-def test_without_a_secret_msg91_is_told_to_come_again_and_nothing_is_kept(
+def test_without_a_secret_msg91_is_answered_503_and_nothing_is_kept(
     report: Endpoint, dynamodb: "UnreliableDynamoDb", aws: "Aws"
 ) -> None:
     statuses = [
@@ -335,9 +335,7 @@ def test_without_a_secret_msg91_is_told_to_come_again_and_nothing_is_kept(
 
 
 @pytest.mark.usefixtures("_no_secret")
-def test_without_a_secret_nobody_sees_the_console_and_nothing_is_read(
-    ask: "Ask", dynamodb: "UnreliableDynamoDb"
-) -> None:
+def test_without_a_secret_the_console_is_closed_and_nothing_is_read(ask: "Ask", dynamodb: "UnreliableDynamoDb") -> None:
     tokens = ["", "sandbox-only-console-token"]
     assert [ask(path, token=token).status for path in ("/console", "/console/messages") for token in tokens] == [
         503

@@ -1,4 +1,4 @@
-"""What the console answers: searches, one message, its number; what it never answers; and what it asks of AWS."""
+"""The console's responses: searches, a message, its number; what they never contain; and the calls to AWS."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ def deliver(ask: "Ask", ingest: "Endpoint", track: "Track") -> Deliver:  # noqa:
 
 @pytest.fixture
 def send_report(report: "Endpoint", aws: "Aws") -> Callable[..., None]:
-    """Let MSG91 report on a message."""
+    """Post a report of MSG91 about a message."""
 
     def send(crqid: str, status: str, description: str, **more: str) -> None:
         message = aws.message(crqid)
@@ -111,14 +111,14 @@ def test_a_search_finds_nothing_else(ask: "Ask", deliver: Deliver, query: dict[s
         ({"phone": PHONE, "after": "unknown"}, "after: no such position"),
     ],
 )
-def test_a_query_that_cannot_be_answered_is_told_what_to_change(ask: "Ask", query: dict[str, str], named: str) -> None:
+def test_a_query_that_cannot_be_answered_names_what_to_change(ask: "Ask", query: dict[str, str], named: str) -> None:
     answer = ask("/console/messages", **query)
     assert answer.status == 400
     assert answer.body["message"].startswith(named)
 
 
 @pytest.mark.parametrize("query", [{"user_id": "user-1"}, {}])
-def test_a_long_list_comes_in_pages(ask: "Ask", ingest: "Endpoint", track: "Track", query: dict[str, str]) -> None:
+def test_a_long_list_has_pages(ask: "Ask", ingest: "Endpoint", track: "Track", query: dict[str, str]) -> None:
     ingest([track(f"9198000001{n:02}", f"message-{n}") | {"userId": "user-1"} for n in range(60)])
     seen: list[str] = []
     after: dict[str, str] = {}
@@ -132,36 +132,36 @@ def test_a_long_list_comes_in_pages(ask: "Ask", ingest: "Endpoint", track: "Trac
     assert (len(seen), len(set(seen))) == (60, 60)
 
 
-def test_a_message_is_told_from_its_event_to_its_final_report(
+def test_a_message_is_shown_from_its_event_to_its_final_report(
     ask: "Ask", deliver: Deliver, send_report: Callable[..., None]
 ) -> None:
     crqid = deliver()
     send_report(crqid, "2", "FAILED", failedReason="Template Inactive on DLT")
-    told = ask(f"/console/messages/{crqid}").body
-    assert (told["label"], told["tone"], told["category"], told["is_permanent"]) == (
+    shown = ask(f"/console/messages/{crqid}").body
+    assert (shown["label"], shown["tone"], shown["category"], shown["is_permanent"]) == (
         "Not delivered",
         "bad",
         "dlt_template",
         True,
     )
-    assert told["sentence"] == "India's DLT registry has no active template that fits this text."
-    assert "DLT portal" in told["advice"]
-    assert (told["sender_id"], told["parts"], told["credits"], told["encoding"]) == ("MSGIND", 1, "2", "GSM-7")
-    assert (told["message_id"], told["user_id"]) == ("message-1", "user-1")
-    assert [(step["title"], step["tone"], step["words"]) for step in told["timeline"]] == [
+    assert shown["sentence"] == "India's DLT registry has no active template that fits this text."
+    assert "DLT portal" in shown["advice"]
+    assert (shown["sender_id"], shown["parts"], shown["credits"], shown["encoding"]) == ("MSGIND", 1, "2", "GSM-7")
+    assert (shown["message_id"], shown["user_id"]) == ("message-1", "user-1")
+    assert [(step["title"], step["tone"], step["words"]) for step in shown["timeline"]] == [
         ("Event from Segment", "good", "track Order Shipped"),
         ("Accepted by MSG91", "good", None),
         ("Report: failed", "bad", "Template Inactive on DLT · FAILED · code 2"),
     ]
-    assert told["timeline"][2]["at"] == "2026-01-02T03:04:10Z"
+    assert shown["timeline"][2]["at"] == "2026-01-02T03:04:10Z"
 
 
 def test_a_message_that_msg91_refused_says_why_and_what_to_do(ask: "Ask", deliver: Deliver, msg91: "FakeMsg91") -> None:
     msg91.refuses("301", "Insufficient balance")
-    told = ask(f"/console/messages/{deliver()}").body
-    assert (told["label"], told["category"], told["is_permanent"]) == ("Held", "balance", False)
-    assert told["timeline"][-1]["words"] == "Code 301 · Insufficient balance"
-    assert "Recharge" in told["advice"]
+    shown = ask(f"/console/messages/{deliver()}").body
+    assert (shown["label"], shown["category"], shown["is_permanent"]) == ("Held", "balance", False)
+    assert shown["timeline"][-1]["words"] == "Code 301 · Insufficient balance"
+    assert "Recharge" in shown["advice"]
 
 
 @pytest.mark.parametrize(
@@ -173,11 +173,11 @@ def test_a_message_that_is_not_there_is_not_found(ask: "Ask", path: str) -> None
     assert "no such message" in answer.body["message"]
 
 
-def test_the_number_is_shown_to_whoever_asks_for_that_messages(ask: "Ask", deliver: Deliver) -> None:
+def test_the_number_is_shown_on_request_for_one_message(ask: "Ask", deliver: Deliver) -> None:
     assert ask(f"/console/messages/{deliver()}/phone").body == {"phone": PHONE}
 
 
-def test_no_other_answer_holds_a_number_wherever_it_came_from(
+def test_no_other_answer_holds_a_number_from_any_source(
     ask: "Ask",
     deliver: Deliver,
     send_report: Callable[..., None],
@@ -203,7 +203,7 @@ def test_no_other_answer_holds_a_number_wherever_it_came_from(
     assert [text for text in digits if "00000001" in text or "0000001" in text or "98000001" in text] == []
 
 
-def test_hostile_texts_are_told_as_they_are_in_json_that_no_browser_takes_for_a_page(
+def test_hostile_texts_are_unchanged_in_json_that_no_browser_takes_for_a_page(
     ask: "Ask", deliver: Deliver, send_report: Callable[..., None]
 ) -> None:
     crqid = deliver(event=HOSTILE, userId=HOSTILE)
@@ -217,7 +217,7 @@ def test_hostile_texts_are_told_as_they_are_in_json_that_no_browser_takes_for_a_
 
 @pytest.mark.parametrize("token", ["sandbox-only-console-token", "wrong", None])
 @pytest.mark.parametrize("path", ["/console", "/console/messages", "/console/messages/unknown"])
-def test_every_answer_is_kept_by_nobody_and_framed_by_nobody(ask: "Ask", path: str, token: str | None) -> None:
+def test_no_answer_may_be_cached_or_framed(ask: "Ask", path: str, token: str | None) -> None:
     headers = ask(path, token).headers
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "no-referrer"
@@ -297,7 +297,7 @@ def test_a_route_that_is_not_the_consoles_is_not_found(ask: "Ask") -> None:
     assert ask.invoke(event).status == 404
 
 
-def test_an_error_that_nobody_foresaw_is_told_without_what_it_quotes(
+def test_an_unexpected_error_is_answered_without_what_it_quotes(
     ask: "Ask", output: "Output", dynamodb: "UnreliableDynamoDb"
 ) -> None:
     def fail(**_: object) -> None:

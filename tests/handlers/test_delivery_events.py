@@ -39,7 +39,7 @@ def again_from(number: str) -> dict[str, Any]:
 
 @pytest.fixture
 def stream() -> dict[str, Any]:
-    """The sample event, to be changed."""
+    """A copy of the sample event."""
     return deepcopy(STREAM)
 
 
@@ -87,7 +87,7 @@ def test_a_record_set_aside_can_be_handed_over_again(
 
 
 @pytest.mark.parametrize("secret", [None, "no JSON", '"no object"'])
-def test_while_the_secret_cannot_be_read_everything_comes_again(
+def test_while_the_secret_cannot_be_read_every_record_is_returned(
     publish: "Invoke", segment: "FakeSegment", aws: "Aws", secret: str | None
 ) -> None:
     aws.set_secret(secret)
@@ -105,7 +105,7 @@ def test_without_a_write_key_nothing_is_sent_or_kept(
     assert [emf["DeliveryEventSkipped"] for emf in output.metrics("DeliveryEventSkipped")] == [[2.0]]
 
 
-def test_an_error_that_nobody_foresaw_gives_everything_back_and_tells_no_data(
+def test_an_unexpected_error_returns_every_record_and_logs_no_data(
     publish: "Invoke", output: "Output", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -116,7 +116,7 @@ def test_an_error_that_nobody_foresaw_gives_everything_back_and_tells_no_data(
     assert (PHONE in output.text, "RuntimeError" in output.text) == (False, True)
 
 
-def test_what_becomes_of_events_is_counted(
+def test_the_outcomes_of_events_are_counted(
     publish: "Invoke", segment: "FakeSegment", output: "Output", stream: dict[str, Any]
 ) -> None:
     accepted, delivered = stream["Records"]
@@ -164,7 +164,7 @@ def test_events_that_are_routed_back_to_us_send_no_sms(
 def test_events_that_are_routed_back_with_a_phone_and_a_text_send_no_sms_either(
     publish: "Invoke", segment: "FakeSegment", ingest: "Endpoint", msg91: "FakeMsg91"
 ) -> None:
-    """As a mapping in Segment may add them."""
+    """Add members, as a mapping in Segment may."""
     publish(STREAM)
     sms = {"phone": PHONE, "message": "Your SMS was delivered", "senderID": "MSGIND"}
     answer = ingest([{**event, "properties": {**event["properties"], **sms}} for event in segment.received()])

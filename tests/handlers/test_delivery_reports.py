@@ -1,4 +1,4 @@
-"""POST /msg91/reports[/{token}] and the redrive queue: who is let in, what is answered, and nothing lost."""
+"""POST /msg91/reports[/{token}] and the redrive queue: authentication, responses, and no loss."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -79,7 +79,7 @@ def test_a_valid_token_is_let_in(headers: dict[str, str], query: str | None, pat
     ],
     ids=["nothing", "wrong path", "wrong query", "empty header", "Segment's token", "basic"],
 )
-def test_nobody_else_is_let_in_and_nothing_is_kept(
+def test_other_requests_are_refused_and_nothing_is_kept(
     headers: dict[str, str],
     query: str | None,
     path: str,
@@ -93,7 +93,7 @@ def test_nobody_else_is_let_in_and_nothing_is_kept(
 
 
 @pytest.mark.parametrize("secret", ["{}", '{"report_token": ""}', '{"report_token": []}', '{"report_token": [""]}'])
-def test_an_empty_secret_lets_nobody_in(secret: str, report: "Endpoint", aws: "Aws") -> None:
+def test_an_empty_secret_refuses_every_request(secret: str, report: "Endpoint", aws: "Aws") -> None:
     aws.set_secret(secret)
     assert report(REPORT, {}, token="", in_path="").status == 401
 
@@ -105,7 +105,7 @@ def test_both_tokens_are_let_in_while_one_replaces_the_other(report: "Endpoint",
 
 
 @pytest.mark.parametrize("secret", [None, "not JSON", "[]"], ids=str)
-def test_a_secret_that_cannot_be_read_lets_nobody_in_for_now(
+def test_a_secret_that_cannot_be_read_refuses_every_request_for_now(
     secret: str | None, report: "Endpoint", aws: "Aws", dynamodb: "UnreliableDynamoDb"
 ) -> None:
     aws.set_secret(secret)

@@ -1,4 +1,4 @@
-"""LogLevel silences the functions' own lines, and nothing that Lambda would have to let through."""
+"""LogLevel filters only the functions' own lines, not the metrics that Lambda must let through."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ print([name for name in ("DEBUG", "INFO", "WARNING", "ERROR") if app.logger.isEn
 @pytest.mark.parametrize(
     ("function", "log_level", "of_lambda", "least"),
     [
-        # Lambda's own level, which lets metrics through, wins over Powertools' variable unless a function sees to it.
+        # Lambda's own level, which lets metrics through, overrides Powertools' variable unless a function prevents it.
         *((function, "ERROR", "INFO", "ERROR") for function in FUNCTIONS),
         ("segment_ingest", "WARN", "INFO", "WARNING"),
         ("segment_ingest", "DEBUG", "DEBUG", "DEBUG"),

@@ -1,4 +1,4 @@
-"""Logs are JSON lines that tell what happened, and hold no phone number, text or key on any path."""
+"""Logs are JSON lines that say what happened, and contain no phone number, text or key on any path."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -143,8 +143,8 @@ def test_a_log_line_leads_from_an_event_to_its_request(
     ingest: "Endpoint", event: dict[str, Any], output: "Output"
 ) -> None:
     (result,) = ingest(event).body["results"]
-    told = [{line.get(name) for name in ("message_id", "crqid", "request_id")} for line in output.logs()]
-    assert {"message-1", result["crqid"], result["requestId"]} in told
+    ids = [{line.get(name) for name in ("message_id", "crqid", "request_id")} for line in output.logs()]
+    assert {"message-1", result["crqid"], result["requestId"]} in ids
 
 
 def test_a_skipped_event_is_logged_with_its_reason(ingest: "Endpoint", output: "Output") -> None:

@@ -60,7 +60,7 @@ def test_an_event_in_flight_is_counted_as_one_to_retry(
     assert _sum(output, "SmsRetry") == 1
 
 
-def test_what_becomes_of_reports_is_counted(report: "Endpoint", output: "Output") -> None:
+def test_the_outcomes_of_reports_are_counted(report: "Endpoint", output: "Output") -> None:
     for body in (REPORT, REPORT, "unreadable"):
         report(body)
     names = ("ReportStored", "ReportDuplicate", "ReportUnmatched", "ReportQuarantined")
@@ -107,7 +107,7 @@ def test_each_delivery_status_is_a_metric_by_its_dimension(report: "Endpoint", o
 def test_why_reports_say_that_messages_failed_is_a_metric_by_its_dimension(
     report: "Endpoint", output: "Output"
 ) -> None:
-    reasons = [{"failureReason": "Template Inactive on DLT"}, {"failureReason": "Never heard of"}, {"status": "1"}]
+    reasons = [{"failureReason": "Template Inactive on DLT"}, {"failureReason": "Not in the table"}, {"status": "1"}]
     report([{**REPORT, "status": "2"} | reason for reason in reasons])
     assert _categories(output) == {"dlt_template": 1, "other": 1}
 
@@ -156,7 +156,7 @@ def test_a_request_without_an_event_counts_as_malformed_and_as_nothing_else(
     assert output.text.count("CloudWatchMetrics") == 1
 
 
-def test_a_request_that_authenticates_as_nobody_is_counted_by_its_endpoint_and_logged_nowhere(
+def test_a_refused_request_is_counted_by_its_endpoint_and_not_logged(
     ingest: "Endpoint", report: "Endpoint", ask: "Ask", output: "Output"
 ) -> None:
     ingest({}, {})

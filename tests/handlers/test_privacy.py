@@ -1,7 +1,8 @@
-"""Whatever happens to an event or a report, nothing that leaves the functions gives away its person or a credential.
+"""On every path of an event or a report, nothing that leaves the functions reveals its person or a credential.
 
 Every path is driven with marked values. Then all that reaches CloudWatch is searched (the functions' lines and metrics,
-what libraries log through Lambda's handler, what the runtime would write of an error), and all that a stranger is told.
+what libraries log through Lambda's handler, what the runtime would write of an error), and the
+responses to unexpected errors.
 """
 
 import io
@@ -69,7 +70,7 @@ QUOTING: Final = f"{PHONE} {TEXT} marked-authkey marked-token"
 
 @dataclass(slots=True)
 class World:
-    """Both functions, everything around them, and what they gave away."""
+    """Both functions, their fakes, and their output."""
 
     segment: "Endpoint"
     msg91_reports: "Endpoint"
@@ -79,7 +80,7 @@ class World:
     track: "Track"
     output: "Output"
     libraries: io.StringIO
-    told: list[str] = field(default_factory=list)
+    revealed: list[str] = field(default_factory=list)
 
     def event(self, message_id: str = "m1", **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
         return self.track(PHONE, message_id, **({"message": TEXT, "firstName": "Markedname"} | properties)) | PERSON
@@ -96,27 +97,27 @@ class World:
     def queued(self, queue: str) -> list[dict[str, Any]]:
         return [event["Records"][0] for event in self.aws.queued(queue)]
 
-    def told_to_a_stranger(self, answer: "Answer") -> None:
-        self.told.append(json.dumps([answer.headers, answer.body]))
+    def reveal(self, answer: "Answer") -> None:
+        self.revealed.append(json.dumps([answer.headers, answer.body]))
 
     def leaks(self) -> list[str]:
-        """Return each line that holds a mark. That there are lines at all is part of it."""
-        lines = [*self.output.text.splitlines(), *self.libraries.getvalue().splitlines(), *self.told]
+        """Return each line that contains a mark. Fails if there is no output."""
+        lines = [*self.output.text.splitlines(), *self.libraries.getvalue().splitlines(), *self.revealed]
         assert self.output.text
         return [line for line in lines if any(mark in line for mark in MARKS)]
 
     def _watched[Returned](self, call: Callable[[], Returned]) -> Returned:
-        """Call a function; an error that gets out is what Lambda's runtime writes into the log."""
+        """Call a function; Lambda's runtime writes an unhandled error into the log."""
         try:
             return call()
         except Exception:
-            self.told.append(traceback.format_exc())
+            self.revealed.append(traceback.format_exc())
             raise
 
 
 @pytest.fixture
 def _as_in_lambda() -> Iterator[io.StringIO]:
-    """Let LogLevel be DEBUG, and the root logger's level what the functions make of it."""
+    """Set LogLevel to DEBUG, and the root logger's level as the functions do."""
     written, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(written), root.level
     root.addHandler(handler)
@@ -144,7 +145,7 @@ def world(  # noqa: PLR0913, PLR0917 - all there is
 
 
 def _delivered(prepare: Callable[["FakeMsg91"], object], **properties: Any) -> Drive:  # noqa: ANN401 - any JSON
-    """Deliver an event alone, again, and in a batch, each with the same answer of MSG91's."""
+    """Deliver an event alone, again, and in a batch, each with the same answer from MSG91."""
 
     def drive(world: World) -> None:
         for body in (
@@ -171,7 +172,7 @@ def _in_flight(world: World) -> None:
     world.deliver(world.event())
 
 
-def _held_until_nobody_is_asked(world: World) -> None:
+def _held_until_the_circuit_opens(world: World) -> None:
     for number in range(8):
         world.msg91.refuses("301", QUOTING)
         world.deliver(world.event(f"m{number}"))
@@ -193,19 +194,19 @@ def _settle_refused(world: World) -> None:
 
 def _strangers_event(world: World) -> None:
     for body in (world.event(), f"{PHONE} {TEXT}", "x" * (MAX_BODY_BYTES + 1)):
-        world.told_to_a_stranger(world.deliver(body, STRANGER))
+        world.reveal(world.deliver(body, STRANGER))
 
 
 def _strangers_report(world: World) -> None:
     for body in (REPORT, f"{PHONE} {TEXT}"):
-        world.told_to_a_stranger(world.report(body, "marked-wrong"))
+        world.reveal(world.report(body, "marked-wrong"))
 
 
 def _unreadable_secret(text: str | None) -> Drive:
     def drive(world: World) -> None:
         world.aws.set_secret(text)
-        world.told_to_a_stranger(world.deliver(world.event()))
-        world.told_to_a_stranger(world.report(REPORT))
+        world.reveal(world.deliver(world.event()))
+        world.reveal(world.report(REPORT))
 
     return drive
 
@@ -253,7 +254,7 @@ PATHS: Final[dict[str, Drive]] = {
     "rejected": _delivered(lambda msg91: msg91.refuses("202", QUOTING)),
     "rejected without a code": _delivered(lambda msg91: msg91.answers(f'{{"type":"error","message":"{QUOTING}"}}')),
     "authkey refused": _delivered(lambda msg91: msg91.refuses("207", QUOTING)),
-    "held until nobody is asked": _held_until_nobody_is_asked,
+    "held until the circuit opens": _held_until_the_circuit_opens,
     "HTTP 503": _delivered(lambda msg91: msg91.answers(f"<html>{QUOTING}</html>", 503)),
     "HTTP 429": _delivered(lambda msg91: msg91.answers(f'{{"type":"error","message":"{QUOTING}"}}', 429)),
     "HTTP 404": _delivered(lambda msg91: msg91.answers(f"<html>{QUOTING}</html>", 404)),
@@ -312,7 +313,7 @@ def test_a_path_gives_nothing_private_away(path: str, world: World) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_an_error_that_nobody_foresaw_gives_nothing_private_away(
+def test_an_unexpected_error_reveals_nothing_private(
     owner: object, name: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -325,7 +326,7 @@ def test_an_error_that_nobody_foresaw_gives_nothing_private_away(
         world.report(REPORT),
         world.report(f"{PHONE} {TEXT}"),
     ):
-        world.told_to_a_stranger(answer)  # such an answer quotes nothing, whoever asks
+        world.reveal(answer)  # a response to an error must not quote it, whether or not the caller is authenticated
     world.redrive({"messageId": "record-1", "body": json.dumps(REPORT)})
     assert "ValueError" in world.output.text
     assert world.leaks() == []
@@ -357,7 +358,7 @@ def test_a_function_quiets_the_libraries_that_the_runtime_has_made_talkative(fun
         import functions.{function}.app
         print(logging.getLogger("httpx").getEffectiveLevel(), logging.getLogger("botocore").getEffectiveLevel())"""
     environment = {"PYTHONPATH": f"{PATH.parent}:{PATH.parent / 'layers' / 'shared'}"}
-    told = subprocess.run(  # noqa: S603  # our own
+    process = subprocess.run(  # noqa: S603  # our own
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
-    assert told.stdout.split() == [str(logging.WARNING)] * 2
+    assert process.stdout.split() == [str(logging.WARNING)] * 2

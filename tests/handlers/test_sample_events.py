@@ -1,4 +1,4 @@
-"""Every file in events/ goes through its handler with the outcome that its name promises."""
+"""Every file in events/ goes through its handler with the outcome that its name says."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -81,7 +81,7 @@ def test_the_sample_of_the_redrive_queue_is_stored(report: "Endpoint", aws: "Aws
     assert [row["webhook_version"] for row in aws.reports()] == ["v2"]
 
 
-def test_the_sample_of_the_stream_is_told_to_segment(publish: "Invoke", segment: "FakeSegment") -> None:
+def test_the_sample_of_the_stream_is_sent_to_segment(publish: "Invoke", segment: "FakeSegment") -> None:
     assert publish(EVENTS["stream"]) == {"batchItemFailures": []}
     assert [event["event"] for event in segment.received()] == ["SMS Sent", "SMS Delivered"]
 

@@ -1,4 +1,4 @@
-"""POST /segment: who is let in, and what is answered."""
+"""POST /segment: authentication and responses."""
 
 import hashlib
 import hmac
@@ -76,7 +76,7 @@ def test_an_event_without_a_message_id_has_none_in_its_result(ingest: "Endpoint"
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "event_status"),
     [
         ('{"msg":"418","msgType":"error"}', 503, "held"),
         ('{"type":"error","message":"no database","code":"001"}', 503, "retry"),
@@ -85,11 +85,11 @@ def test_an_event_without_a_message_id_has_none_in_its_result(ingest: "Endpoint"
     ids=["held", "retry", "unknown"],
 )
 def test_an_outcome_is_answered_by_its_status(
-    body: str, status: int, told: str, ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
+    body: str, status: int, event_status: str, ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
 ) -> None:
     msg91.answers(body)
     answer = ingest(event)
-    assert (answer.status, answer.body["results"][0]["status"]) == (status, told)
+    assert (answer.status, answer.body["results"][0]["status"]) == (status, event_status)
 
 
 def test_msg91s_throttling_is_passed_on(ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91") -> None:
@@ -104,7 +104,7 @@ def test_an_event_is_in_flight_while_it_is_being_sent(
     meanwhile = []
     msg91.during_call = lambda: meanwhile.append(ingest(event))
     ingest(event)
-    assert [(one.status, one.body["results"][0]["status"]) for one in meanwhile] == [(503, "in_flight")]
+    assert [(repeat.status, repeat.body["results"][0]["status"]) for repeat in meanwhile] == [(503, "in_flight")]
 
 
 def test_a_refusing_database_is_answered_503_and_nothing_is_sent(
@@ -120,9 +120,9 @@ def test_a_batch_of_final_outcomes_is_answered_200_in_order(
 ) -> None:
     msg91.refuses_number(OTHER_PHONE, "202")
     answer = ingest([track("12345", "m1"), track(PHONE, "m2"), track(OTHER_PHONE, "m3"), {"type": "group"}])
-    told = [(result["messageId"], result["status"]) for result in answer.body["results"]]
+    statuses = [(result["messageId"], result["status"]) for result in answer.body["results"]]
     assert answer.status == 200
-    assert told == [("m1", "invalid"), ("m2", "accepted"), ("m3", "rejected"), (None, "skipped")]
+    assert statuses == [("m1", "invalid"), ("m2", "accepted"), ("m3", "rejected"), (None, "skipped")]
 
 
 def test_a_batch_with_an_event_to_deliver_again_is_answered_503(
@@ -204,7 +204,7 @@ def test_a_batch_signed_on_its_first_event_needs_the_token(ingest: "Endpoint", t
     ],
     ids=str,
 )
-def test_nobody_else_is_let_in_and_nothing_is_read_further(
+def test_other_requests_are_refused_and_not_read_further(
     headers: dict[str, str],
     ingest: "Endpoint",
     event: dict[str, Any],
@@ -227,7 +227,7 @@ def test_an_unauthenticated_body_is_refused_before_it_is_looked_at(body: str, in
     ["{}", '{"segment_token": "", "segment_shared_secret": "", "msg91_authkey": ""}', '{"segment_token": [null, ""]}'],
 )
 @pytest.mark.parametrize("headers", [{"authorization": "Bearer "}, {"authorization": "Basic Og=="}, {}], ids=str)
-def test_an_empty_secret_lets_nobody_in(
+def test_an_empty_secret_refuses_every_request(
     secret: str, headers: dict[str, str], ingest: "Endpoint", event: dict[str, Any], aws: "Aws"
 ) -> None:
     aws.set_secret(secret)
@@ -253,7 +253,7 @@ def test_both_tokens_are_let_in_while_one_replaces_the_other(
 
 @pytest.mark.parametrize("secret", [None, "not JSON", "[]", '"text"', "null"], ids=str)
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sandbox-only-segment-token"}], ids=str)
-def test_a_secret_that_cannot_be_read_lets_nobody_in_for_now(
+def test_a_secret_that_cannot_be_read_refuses_every_request_for_now(
     secret: str | None,
     headers: dict[str, str],
     ingest: "Endpoint",

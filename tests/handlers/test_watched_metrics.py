@@ -1,4 +1,4 @@
-"""Every metric that an alarm or the dashboard watches is one that is emitted, under the same name and dimensions."""
+"""Every metric that an alarm or the dashboard watches is emitted with the same name and dimensions."""
 
 import json
 import re
@@ -42,7 +42,7 @@ SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A metric as somebody asks CloudWatch for it; a dimension's value is None where any will do."""
+    """A metric as it is requested from CloudWatch; a dimension's value is None if any value matches."""
 
     namespace: str
     name: str
@@ -105,7 +105,7 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
     track: "Track",
     output: "Output",
 ) -> Emitted:
-    """After every outcome that there is."""
+    """The metrics after every possible outcome."""
     for number, code in enumerate(("203", "301", "601"), 11):
         msg91.refuses_number(f"9198000000{number}", code)
         ingest(track(f"9198000000{number}", f"message-{number}"))
@@ -147,7 +147,7 @@ def test_a_metric_of_ours_that_is_watched_is_emitted_with_the_same_dimensions(em
 
 
 def _is_under(watched: Watched, found: dict[str, str]) -> bool:
-    """Whether what was emitted is what is watched. `service` is the stack's name; another dimension may be any."""
+    """Whether an emitted metric matches a watched one. `service` is the stack's name; another dimension may be any."""
     asked = dict(watched.dimensions)
     return asked.keys() == found.keys() and all(
         name == "service" or value is None or found[name] == value for name, value in asked.items()
@@ -183,7 +183,7 @@ def _indexes(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _rings(**sums: int) -> bool:
-    """Whether FailingSendsAlarm rings after 15 minutes with these sums; a metric that is not named has no data."""
+    """Whether FailingSendsAlarm goes off after 15 minutes with these sums; a metric that is not named has no data."""
     by_metric = {f"Sms{name.capitalize()}": total for name, total in sums.items()}
     states = {name: _is_in_alarm(ALARMS[name], by_metric) for name in re.findall(r"\{(\w+)\}", FAILING_SENDS)}
     rule = re.sub(r'ALARM\("\$\{(\w+)\}"\)', lambda part: str(states[part[1]]), FAILING_SENDS)
@@ -197,7 +197,7 @@ def _is_in_alarm(alarm: dict[str, Any], sums: dict[str, int]) -> bool:
     (expression,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
     operands = {one["Id"]: sums.get(one["MetricStat"]["Metric"]["MetricName"]) for one in alarm["Metrics"][1:]}
     if None in operands.values():
-        return False  # metric math has no value while one of its metrics has none
+        return False  # metric math has no value if one of its metrics has none
     compared = re.fullmatch(r"IF\((\w+) >= (\w+), 1, 0\)", expression)
     assert compared
     first, second = (operands[name] or 0 for name in compared.groups())

@@ -43,9 +43,9 @@ def reports(dynamodb: "UnreliableDynamoDb") -> Reports:
 
 @pytest.fixture
 def send(messages: Messages, dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91", clock: "Clock") -> Send:
-    """Deliver events to a Sender, whose settings are the template's but for those named.
+    """Deliver events to a Sender with the template's settings, except those that are given.
 
-    `elsewhere`: in another execution environment, which knows of this one's writes only what the table tells.
+    `elsewhere`: in another execution environment, which sees only what the table has of this one's writes.
     """
 
     def deliver(

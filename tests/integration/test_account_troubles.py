@@ -1,4 +1,4 @@
-"""What MSG91 refuses everybody costs little while it lasts, and its repair needs neither a deploy nor a person here."""
+"""While MSG91 refuses every message, calls are few; after the repair, sending resumes by itself."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +25,7 @@ type Deliver = Callable[..., list[Result]]
 
 @dataclass
 class Secret:
-    """What Secrets Manager has now; `reads` counts how often it was asked beyond the cache."""
+    """The secret in Secrets Manager; `reads` counts the reads past the cache."""
 
     authkey: str = "authkey"
     reads: int = 0
@@ -42,7 +42,7 @@ def secret() -> Secret:
 
 @pytest.fixture
 def deliver(messages: Messages, msg91: "FakeMsg91", clock: "Clock", secret: Secret) -> Deliver:
-    """Deliver events to one environment's Sender, which has the key `authkey` in its cache."""
+    """Deliver events to the Sender of one environment, whose cache has the key `authkey`."""
     sender = Sender(IngestSettings.load(), messages, msg91.client(), clock, secret.fresh)
 
     def send(*events: dict[str, Any]) -> list[Result]:
@@ -91,7 +91,7 @@ def test_while_it_lasts_one_event_asks_again_and_the_rest_do_not(
     assert len(msg91.calls) == 6
 
 
-def test_refusals_for_different_reasons_are_not_everybodys(
+def test_refusals_for_different_reasons_do_not_open_the_circuit(
     deliver: Deliver, msg91: "FakeMsg91", track: "Track"
 ) -> None:
     for index, code in enumerate(["301", "207", "301", "418", "301", "207", "301"]):
@@ -100,9 +100,7 @@ def test_refusals_for_different_reasons_are_not_everybodys(
     assert deliver(track(number(50), "message-50"))[0].status == "accepted"
 
 
-def test_a_refusal_of_everybody_hides_no_mistake_of_an_event(
-    deliver: Deliver, msg91: "FakeMsg91", track: "Track"
-) -> None:
+def test_an_open_circuit_hides_no_invalid_event(deliver: Deliver, msg91: "FakeMsg91", track: "Track") -> None:
     for index in range(6):
         msg91.refuses("301")
         deliver(track(number(index), f"message-{index}"))

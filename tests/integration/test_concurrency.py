@@ -1,4 +1,4 @@
-"""The same event in many invocations at once: one of them sends it."""
+"""The same event in many concurrent invocations: only one sends it."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ type Invoke = Callable[[Sequence[Sequence[dict[str, Any]]]], list[list[Result]]]
 
 PHONE: Final = "919800000001"
 INVOCATIONS: Final = 50
-PATIENCE: Final = 30  # seconds, which only a failure takes
+TIMEOUT: Final = 30  # seconds; reached only on failure
 
 
 @pytest.fixture
 def invoke_at_once(aws: "Aws", msg91: "FakeMsg91", clock: "Clock") -> Invoke:
-    """Deliver bodies at the same moment, each to an environment of its own that shares only the table and MSG91."""
+    """Deliver bodies concurrently, each to its own environment; they share only the table and MSG91."""
     settings, client = IngestSettings.load(), msg91.client()
 
     def invoke(bodies: Sequence[Sequence[dict[str, Any]]]) -> list[list[Result]]:
@@ -36,7 +36,7 @@ def invoke_at_once(aws: "Aws", msg91: "FakeMsg91", clock: "Clock") -> Invoke:
 
         def deliver(body: Sequence[dict[str, Any]]) -> list[Result]:
             sender = Sender(settings, Messages(aws.dynamodb, "MessagesTable", settings.retention), client, clock)
-            start.wait(PATIENCE)
+            start.wait(TIMEOUT)
             return sender.send(body, "authkey", clock() + timedelta(seconds=29))
 
         with ThreadPoolExecutor(len(bodies)) as pool:
@@ -45,32 +45,32 @@ def invoke_at_once(aws: "Aws", msg91: "FakeMsg91", clock: "Clock") -> Invoke:
     return invoke
 
 
-def _told(answers: Sequence[Sequence[Result]], message_id: str = "message-1") -> Counter[str]:
+def _count_statuses(answers: Sequence[Sequence[Result]], message_id: str = "message-1") -> Counter[str]:
     return Counter(str(result.status) for results in answers for result in results if result.message_id == message_id)
 
 
 def test_an_event_in_fifty_invocations_at_once_is_sent_once(
     invoke_at_once: Invoke, track: "Track", msg91: "FakeMsg91"
 ) -> None:
-    told = _told(invoke_at_once([[track(PHONE)]] * INVOCATIONS))
-    assert len(msg91.sent) == told["accepted"] == 1
-    assert told["in_flight"] + told["duplicate"] == INVOCATIONS - 1
+    counts = _count_statuses(invoke_at_once([[track(PHONE)]] * INVOCATIONS))
+    assert len(msg91.sent) == counts["accepted"] == 1
+    assert counts["in_flight"] + counts["duplicate"] == INVOCATIONS - 1
 
 
 def test_an_event_in_fifty_batches_at_once_is_sent_once(
     invoke_at_once: Invoke, track: "Track", msg91: "FakeMsg91"
 ) -> None:
     batches = [[track(PHONE), track(f"9198000001{n:02}", f"message of batch {n}")] for n in range(INVOCATIONS)]
-    told = _told(invoke_at_once(batches))
-    assert Counter(sms.number for sms in msg91.sent)[PHONE] == told["accepted"] == 1
-    assert told["in_flight"] + told["duplicate"] + told["retry"] == INVOCATIONS - 1
+    counts = _count_statuses(invoke_at_once(batches))
+    assert Counter(sms.number for sms in msg91.sent)[PHONE] == counts["accepted"] == 1
+    assert counts["in_flight"] + counts["duplicate"] + counts["retry"] == INVOCATIONS - 1
 
 
-def test_everybody_who_comes_while_msg91_works_is_told_to_come_again(
+def test_repeats_of_an_event_while_msg91_works_are_answered_503(
     invoke_at_once: Invoke, track: "Track", msg91: "FakeMsg91"
 ) -> None:
     others: list[list[Result]] = []
     msg91.during_call = lambda: others.extend(invoke_at_once([[track(PHONE)]] * INVOCATIONS))
     (first,) = invoke_at_once([[track(PHONE)]])
-    assert (_told([first]), _told(others)) == ({"accepted": 1}, {"in_flight": INVOCATIONS})
+    assert (_count_statuses([first]), _count_statuses(others)) == ({"accepted": 1}, {"in_flight": INVOCATIONS})
     assert len(msg91.sent) == 1

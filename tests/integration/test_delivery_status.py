@@ -1,4 +1,4 @@
-"""A message's delivery status does not depend on the order in which its reports come, nor on how often."""
+"""A message's delivery status does not depend on the order of its reports, nor on repeats."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ EARLY: Final = "2026-01-02T03:05:00Z"
 IST: Final = timezone(timedelta(hours=5, minutes=30))
 LATE: Final = "2026-01-02T09:05:00Z"
 
-# The status on record (rows), a later report (columns), what then stands. "!" marks the conflict of two final ones.
+# The status on record (rows), a later report (columns), the resulting status. "!" marks the conflict of two final ones.
 TRANSITIONS: Final = """
               unknown     pending     failed      ndnc        rejected    blocked     delivered
 unknown       unknown     pending     failed      ndnc        rejected    blocked     delivered
@@ -107,7 +107,7 @@ def test_a_conflict_once_found_stays(crqid: str, messages: "Messages", aws: "Aws
     assert _outcome(aws.message(crqid)) == ("delivered", True)
 
 
-def test_a_conflict_is_told_once(crqid: str, messages: "Messages") -> None:
+def test_a_conflict_is_reported_once(crqid: str, messages: "Messages") -> None:
     applied = [messages.apply(crqid, PHONE, _delivery(status, EARLY)) for status in ("failed", "delivered", "failed")]
     assert [one and one.is_conflict for one in applied] == [False, True, False]
 
@@ -125,7 +125,7 @@ def test_a_report_that_another_overtakes_between_its_two_writes_stays_behind_it(
 
 @pytest.fixture
 def final_message(messages: "Messages", reporter: "Reporter", aws: "Aws", clock: "Clock") -> FinalMessage:
-    """Receive reports, one by one, and return the message that they leave."""
+    """Receive reports one by one; return the resulting message."""
 
     def receive(reports: list[dict[str, Any]]) -> "Item":
         messages.claim([ClaimRequest("Crqid1", {"phone": PHONE})], clock(), LEASE)
@@ -139,7 +139,7 @@ def final_message(messages: "Messages", reporter: "Reporter", aws: "Aws", clock:
     return receive
 
 
-STATUSES: Final = ["1", "2", "9", "16", "25", "17", "Pending", "Submitted", "Never heard of"]
+STATUSES: Final = ["1", "2", "9", "16", "25", "17", "Pending", "Submitted", "Not in the table"]
 REPORTS: Final = st.lists(
     st.fixed_dictionaries(
         {"status": st.sampled_from(STATUSES)},

@@ -1,4 +1,4 @@
-"""Why a message failed, as both of its writers leave it: the one attribute that sending and reporting share."""
+"""The failure category of a message: the only attribute that both sending and reporting write."""
 
 import json
 from datetime import timedelta

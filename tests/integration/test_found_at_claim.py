@@ -1,4 +1,4 @@
-"""What becomes of an event that was delivered before, by what its claim finds: alone, and in a batch."""
+"""The outcome of a repeated event, by what its claim finds: alone, and in a batch."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,7 +28,7 @@ SILENCE: Final = httpx.ReadTimeout("silent")
 
 
 class KilledError(BaseException):
-    """Lambda ends the function: nothing after this is done."""
+    """Lambda kills the function: nothing after this runs."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def event(track: "Track") -> dict[str, Any]:
 
 @pytest.fixture(params=["alone", "in a batch"])
 def again(request: pytest.FixtureRequest, send: "Send", event: dict[str, Any], track: "Track") -> Again:
-    """Deliver the event, alone or together with another that is new."""
+    """Deliver the event, alone or together with a new event."""
 
     def deliver(**settings: Any) -> Result:  # noqa: ANN401 - any setting
         if request.param == "alone":
@@ -50,7 +50,7 @@ def again(request: pytest.FixtureRequest, send: "Send", event: dict[str, Any], t
 
 @pytest.fixture
 def killed(send: "Send", event: dict[str, Any], msg91: "FakeMsg91") -> None:
-    """The event's first delivery was killed when MSG91 had the request."""
+    """The first delivery was killed after MSG91 had received the request."""
     msg91.breaks_off(KilledError(), sends=True)
     with pytest.raises(KilledError):
         send(event)
@@ -58,14 +58,14 @@ def killed(send: "Send", event: dict[str, Any], msg91: "FakeMsg91") -> None:
 
 @pytest.fixture
 def unknown(send: "Send", event: dict[str, Any], msg91: "FakeMsg91") -> None:
-    """The event's first delivery got no answer of MSG91's."""
+    """The first delivery got no answer from MSG91."""
     msg91.breaks_off(SILENCE, sends=True)
     send(event)
 
 
 @pytest.fixture
 def report(aws: "Aws", messages: "Messages") -> Callable[[], object]:
-    """Apply a report to the one message there is."""
+    """Apply a report to the only message."""
     delivery = StatusUpdate(DeliveryStatus.PENDING, None, "Submitted", None, "2026-01-02T03:04:10Z", "digest")
     return lambda: messages.apply(aws.messages()[0]["crqid"], PHONE, delivery)
 
@@ -186,7 +186,7 @@ def test_a_killed_send_is_sent_again_when_the_time_has_passed(again: Again, cloc
 
 
 @pytest.mark.usefixtures("killed")
-def test_a_send_under_way_is_in_flight_even_where_unknown_ones_are_sent_again(
+def test_a_running_send_is_in_flight_even_if_unknown_ones_are_sent_again(
     again: Again, clock: "Clock", msg91: "FakeMsg91"
 ) -> None:
     clock.advance(seconds=5)

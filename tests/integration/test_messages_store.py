@@ -1,4 +1,4 @@
-"""The messages table as the contract has it: attributes and indexes; and claims, settlements and reports apart."""
+"""The messages table of the contract: attributes, indexes, claims, settlements and reports."""
 
 import re
 from datetime import UTC, datetime, timedelta

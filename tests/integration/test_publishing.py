@@ -1,4 +1,4 @@
-"""Changes of messages to Segment: in order, again when it is away, and past what no retry will help."""
+"""Changes of messages to Segment: in order, with retries, and with undeliverable records dead-lettered."""
 
 import json
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def publish(aws: "Aws", segment: "FakeSegment", clock: "Clock", sleeper: Sleeper
 
 
 def sent(segment: "FakeSegment") -> list[str]:
-    """The messages whose events Segment has taken, in its order."""
+    """Return the messages whose events Segment has accepted, in that order."""
     return [event["messageId"].partition("-")[0] for event in segment.received()]
 
 
@@ -154,7 +154,9 @@ def test_nothing_keeps_events_back_for_days(publish: Publish, segment: "FakeSegm
     assert publish(record(1)).checkpoint == 1
 
 
-def test_what_is_not_taken_in_time_comes_again_from_its_first_record(publish: Publish, segment: "FakeSegment") -> None:
+def test_records_that_are_not_accepted_in_time_are_returned_from_the_first_on(
+    publish: Publish, segment: "FakeSegment"
+) -> None:
     segment.fail(*[UNAVAILABLE] * 20)
     publication = publish(record(1), record(2))
     assert (publication.checkpoint, publication.sent) == (0, 0)
@@ -169,7 +171,7 @@ def test_nothing_is_asked_when_no_time_is_left_for_an_answer(publish: Publish, s
 
 @pytest.fixture
 def large_records() -> list[Record]:
-    """More than a batch holds."""
+    """More events than a batch can hold."""
     return [record(number, message_id="x" * 30_000) for number in range(1, 21)]
 
 
@@ -181,7 +183,7 @@ def test_more_than_a_batch_goes_out_in_several(
     assert (len(segment.requests), segment.violations()) == (2, [])
 
 
-def test_of_several_batches_only_what_was_not_taken_comes_again(
+def test_of_several_batches_only_what_was_not_accepted_is_returned(
     publish: Publish, segment: "FakeSegment", large_records: list[Record]
 ) -> None:
     segment.fail(Answer(takes=True), *[UNAVAILABLE] * 20)
@@ -226,13 +228,13 @@ def test_a_batch_that_is_refused_once_is_sent_singly_and_nothing_is_set_aside(
     assert (sent(segment), dead_lettered(aws)) == (["c1", "c2"], [])
 
 
-def test_what_comes_again_is_not_set_aside_yet(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
+def test_returned_records_are_not_dead_lettered_yet(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
     segment.fail(*[UNAVAILABLE] * 20)
     publication = publish(record(1), POISON)
     assert (publication.checkpoint, publication.dead_lettered, dead_lettered(aws)) == (0, 0, [])
 
 
-def test_a_record_that_cannot_be_set_aside_comes_again_with_all_after_it(
+def test_a_record_that_cannot_be_dead_lettered_is_returned_with_all_after_it(
     publish: Publish, segment: "FakeSegment", aws: "Aws"
 ) -> None:
     aws.delete_queue("DeliveryEventsDeadLetterQueue")

@@ -1,4 +1,4 @@
-"""Raw bodies in the queues: byte for byte what came, whatever it was."""
+"""Raw bodies in the queues: the same bytes as received, for any body."""
 
 import os
 import re
@@ -60,14 +60,14 @@ def engine() -> str:
         *("half a surrogate pair", "longer than SQS takes", "longer than SQS takes in UTF-8", "random bytes"),
     ],
 )
-def test_a_body_comes_back_byte_for_byte(body: bytes, quarantine: Queue, aws: "Aws") -> None:
+def test_a_body_is_read_back_byte_for_byte(body: bytes, quarantine: Queue, aws: "Aws") -> None:
     quarantine.put(RawReport(body, "text/plain", RECEIVED), "unreadable")
     assert _kept(aws).body == body
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary() | st.text(st.characters(codec="utf-8")).map(str.encode))
-def test_any_body_comes_back_byte_for_byte(body: bytes, quarantine: Queue, aws: "Aws") -> None:
+def test_any_body_is_read_back_byte_for_byte(body: bytes, quarantine: Queue, aws: "Aws") -> None:
     quarantine.put(RawReport(body, "text/plain", RECEIVED), "unreadable")
     (event,) = aws.queued("ReportsQuarantineQueue")
     (record,) = event["Records"]
@@ -88,7 +88,7 @@ def test_characters_that_sqs_refuses_are_not_given_to_it(body: str, quarantine: 
     assert re.fullmatch("[A-Za-z0-9+/=]+", event["Records"][0]["body"])
 
 
-def test_a_person_is_told_why_a_body_is_there(quarantine: Queue, aws: "Aws") -> None:
+def test_a_quarantined_body_has_its_reason(quarantine: Queue, aws: "Aws") -> None:
     quarantine.put(RawReport(b"?", "application/json", RECEIVED), "not JSON: Expecting value at character 0")
     (event,) = aws.queued("ReportsQuarantineQueue")
     reason = event["Records"][0]["messageAttributes"]["reason"]["stringValue"]

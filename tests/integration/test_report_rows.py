@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.fakes.aws import Aws, Item
 
 PHONE: Final = "919800000061"
-EXPIRES_AT: Final = int(datetime.fromisoformat("2027-02-06T03:04:05Z").timestamp())  # 400 days on
+EXPIRES_AT: Final = int(datetime.fromisoformat("2027-02-06T03:04:05Z").timestamp())  # 400 days later
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -84,7 +84,7 @@ def _receive(reporter: "Reporter", aws: "Aws", body: str, content_type: str = JS
 
 
 def _without_digest(report: "Item") -> "Item":
-    """The row, whose key ends in a digest of its content."""
+    """Return the row. Its key ends with a digest of its content."""
     start, digest = report["report_id"].rsplit("#", 1)
     assert re.fullmatch("[0-9a-f]{20}", digest)
     return report | {"report_id": start}

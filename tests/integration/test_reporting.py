@@ -1,4 +1,4 @@
-"""What becomes of a webhook's body: matched to messages, repeated, kept in a queue, and tried again."""
+"""The outcomes of a webhook's body: matched to messages, a repeat, queued, and retried."""
 
 import json
 import threading
@@ -35,7 +35,7 @@ UNREADABLE: Final = b'data= [{"report": [{"clientid":\'\'12345"}]}]'
 
 @pytest.fixture
 def both(send: "Send", track: "Track") -> list["Result"]:
-    """Two events whose SMS, of one text, were accepted in one call."""
+    """Two events with the same text, whose SMS were accepted in one call."""
     return send(track(PHONE), track(OTHER_PHONE, "message-2"))
 
 
@@ -98,7 +98,7 @@ def test_the_crqid_of_another_recipient_never_touches_that_recipients_message(
     assert statuses == {mine.crqid: "delivered", other.crqid: None}
 
 
-def test_a_report_of_v4_is_not_matched_where_recipients_of_one_text_share_its_meta(
+def test_a_report_of_v4_is_not_matched_if_recipients_of_one_text_share_its_meta(
     reporter: "Reporter", aws: "Aws", both: list["Result"]
 ) -> None:
     _receive(reporter, [{"event": "failed", "data": [{"meta": both[0].crqid, "ts": 1767323100}]}])
@@ -112,17 +112,17 @@ def test_a_report_with_a_crqid_but_no_number_touches_no_message(
     assert (_rows(aws), "delivery_status" in aws.messages()[0]) == ([(None, None)], False)
 
 
-def test_recipients_of_one_call_are_told_apart_by_number(
+def test_recipients_of_one_call_are_distinguished_by_number(
     reporter: "Reporter", aws: "Aws", both: list["Result"]
 ) -> None:
     first, second = both
-    shared = {"CRQID": first.crqid, "requestId": first.request_id}  # as MSG91 does where texts are the same
+    shared = {"CRQID": first.crqid, "requestId": first.request_id}  # as MSG91 does if texts are the same
     _receive(reporter, REPORT | shared, REPORT | shared | {"number": OTHER_PHONE, "status": "2"})
     statuses = {message["crqid"]: message.get("delivery_status") for message in aws.messages()}
     assert statuses == {first.crqid: "delivered", second.crqid: "failed"}
 
 
-def test_a_report_of_an_sms_from_elsewhere_stands_alone(reporter: "Reporter", aws: "Aws", sent: "Result") -> None:
+def test_a_report_of_an_sms_from_elsewhere_has_no_message(reporter: "Reporter", aws: "Aws", sent: "Result") -> None:
     receipt = _receive(reporter, REPORT)
     assert (_rows(aws), receipt.unmatched) == ([(None, PHONE)], 1)
     assert "delivery_status" not in aws.messages()[0]
@@ -150,7 +150,7 @@ def test_a_report_twice_in_a_body_is_stored_once(reporter: "Reporter", aws: "Aws
 def test_reports_of_one_body_about_one_message_leave_its_final_status(
     reporter: "Reporter", aws: "Aws", sent: "Result"
 ) -> None:
-    statuses = ("Pending", "2", "1", "Submitted", "9", "1", "Never heard of", "2")
+    statuses = ("Pending", "2", "1", "Submitted", "9", "1", "Not in the table", "2")
     _receive(reporter, *(REPORT | {"CRQID": str(sent.crqid), "status": status} for status in statuses))
     (message,) = aws.messages()
     assert (message["delivery_status"], message["delivery_conflict"]) == ("delivered", True)
@@ -266,7 +266,7 @@ def test_a_body_that_nothing_takes_is_not_received(
 
 
 @pytest.mark.parametrize("code", ["203", "211"])
-def test_a_rejection_without_a_report_stands_on_record_alone(
+def test_a_rejection_without_a_report_is_on_record_alone(
     code: str, send: "Send", aws: "Aws", msg91: "FakeMsg91", track: "Track"
 ) -> None:
     msg91.refuses(code)
@@ -275,13 +275,13 @@ def test_a_rejection_without_a_report_stands_on_record_alone(
     assert (message["send_state"], message["error_code"], aws.reports()) == ("rejected", code, [])
 
 
-def test_the_latency_of_a_delivery_is_told_once(reporter: "Reporter", sent: "Result") -> None:
+def test_the_latency_of_a_delivery_is_counted_once(reporter: "Reporter", sent: "Result") -> None:
     body = REPORT | {"CRQID": sent.crqid}  # delivered at 03:05:00 UTC, accepted at 03:04:05
     latencies = [_receive(reporter, body | more).latencies for more in ({}, {}, {"desc": "DELIVERED"})]
     assert latencies == [[55.0], [], []]
 
 
-def test_a_conflict_is_told_once(reporter: "Reporter", sent: "Result") -> None:
+def test_a_conflict_is_counted_once(reporter: "Reporter", sent: "Result") -> None:
     body = REPORT | {"CRQID": sent.crqid}
     conflicts = [_receive(reporter, body | {"status": status}).conflicts for status in ("2", "1", "9", "2")]
     assert conflicts == [0, 1, 0, 0]

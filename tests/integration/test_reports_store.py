@@ -1,4 +1,4 @@
-"""The reports table: one item for every report however often it comes, and those without a message apart."""
+"""The reports table: one item for each report, however often it is received; unmatched reports have their own index."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -58,14 +58,14 @@ def test_a_report_without_a_number_is_stored(reports: Reports, aws: "Aws") -> No
     assert (len(aws.reports()), _unmatched(aws)) == (1, [])
 
 
-def test_a_report_that_comes_again_is_joined_to_the_message_it_had_overtaken(reports: Reports, aws: "Aws") -> None:
+def test_a_repeated_report_is_joined_to_the_message_it_had_overtaken(reports: Reports, aws: "Aws") -> None:
     reports.record(_report(), RECEIVED)
     reports.record(_report("Crqid1"), LATER)
     (report,) = aws.reports()
     assert (report["matched"], "unmatched_phone" in report) == ("Crqid1", False)
 
 
-def test_a_report_that_comes_again_unmatched_keeps_its_message(reports: Reports, aws: "Aws") -> None:
+def test_a_repeated_report_without_a_match_keeps_its_message(reports: Reports, aws: "Aws") -> None:
     reports.record(_report("Crqid1"), RECEIVED)
     reports.record(_report(), LATER)
     (report,) = aws.reports()

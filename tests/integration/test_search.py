@@ -1,4 +1,4 @@
-"""Looking messages up, on moto's tables: every search, its pages, and what it asks of DynamoDB."""
+"""Message search on moto's tables: every search, its pages, and its DynamoDB calls."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def search(dynamodb: "UnreliableDynamoDb") -> Search:
 
 @pytest.fixture
 def put(aws: "Aws", clock: "Clock") -> Put:
-    """Put search_keys messages into the table; return their keys."""
+    """Put messages with search keys into the table; return their keys."""
 
     def write(count: int, at: datetime | None = None, **attributes: Any) -> list[str]:  # noqa: ANN401 - of any type
         moment = at or clock()
@@ -92,7 +92,7 @@ def test_the_newest_come_first(search: Search, put: Put, clock: "Clock") -> None
     assert _keys(search.recent(Position(clock()), LONG_AGO).messages) == [newest, middle, oldest]
 
 
-def test_what_nobody_has_finds_nothing(search: Search, put: Put) -> None:
+def test_a_search_without_a_match_finds_nothing(search: Search, put: Put) -> None:
     put(1, phone="919800000001")
     page = search.find(Index.PHONE, "919800000002")
     assert (page.messages, page.after) == ([], None)
@@ -119,7 +119,7 @@ def test_a_batch_of_one_instant_is_paged_through_whole(search: Search, put: Put,
     assert sorted(seen) == sorted(keys)
 
 
-def test_what_comes_meanwhile_does_not_shift_the_pages(search: Search, put: Put, clock: "Clock") -> None:
+def test_new_messages_do_not_shift_the_pages(search: Search, put: Put, clock: "Clock") -> None:
     keys = put(2 * PAGE)
     first = search.recent(Position(clock()), clock().date())
     clock.advance(seconds=1)
@@ -215,14 +215,14 @@ def test_keys_that_dynamodb_leaves_unread_are_asked_for_again(
     search: Search, put: Put, dynamodb: "UnreliableDynamoDb"
 ) -> None:
     keys = put(3, phone="919800000001")
-    whole = dynamodb._client.batch_get_item  # noqa: SLF001 - the fake stands before it
+    whole = dynamodb._client.batch_get_item  # noqa: SLF001 - what the fake wraps
 
     def leave_two(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's
         wanted = arguments["RequestItems"]["MessagesTable"]["Keys"]
         response: Any = whole(RequestItems={"MessagesTable": {"Keys": wanted[:1]}})
         return {**response, "UnprocessedKeys": {"MessagesTable": {"Keys": wanted[1:]}}}
 
-    dynamodb._prepare("batch_get_item", leave_two)  # noqa: SLF001 - likewise
+    dynamodb._prepare("batch_get_item", leave_two)  # noqa: SLF001 - a fault of this test only
     assert sorted(_keys(search.find(Index.PHONE, "919800000001").messages)) == sorted(keys)
 
 
@@ -266,4 +266,4 @@ def test_a_request_with_more_reports_than_are_read_is_not_complete(
         aws.dynamodb.put_item(TableName="ReportsTable", Item=item)
     found = search.reports({"crqid": "Crqid1", "request_id": "request-1", "phone": "919800000001"})
     assert (len(found.reports), found.is_complete) == (8, False)
-    assert dynamodb.calls == ["query"] * 5  # four of the request, one of the message's own key
+    assert dynamodb.calls == ["query"] * 5  # four for the request, one for the message's own key

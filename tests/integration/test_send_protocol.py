@@ -1,7 +1,7 @@
-"""The send protocol as a state machine, run beside a model of it that shares no code with it.
+"""The send protocol as a state machine, compared with a model that shares no code with it.
 
-The model is design.md's two tables: what is found at a claim, and what becomes of a call's outcome. How often an SMS
-went out, the fake MSG91's ledger tells.
+The model is design.md's two tables: what a claim finds, and the outcomes of a call. The
+ledger of the fake MSG91 says how often an SMS was sent.
 """
 
 import os
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.fakes.events import Track
     from tests.fakes.msg91 import FakeMsg91
 
-type Told = tuple[str, int]  # the status and the HTTP status of an event
+type EventResult = tuple[str, int]  # the status and the HTTP status of an event
 
 RUNS: Final = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")), stateful_step_count=10, deadline=None, print_blob=True
@@ -56,12 +56,12 @@ REPORTS: Final = {
 
 
 class KilledError(BaseException):
-    """Lambda ends the function: nothing after this is done."""
+    """Lambda kills the function: nothing after this runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call to MSG91 ends: what is to be stored and told, and whether a phone rings."""
+    """The outcome of a call to MSG91: what must be stored and answered, and whether an SMS was sent."""
 
     prepare: Callable[["FakeMsg91"], None]
     state: str
@@ -114,7 +114,7 @@ TROUBLES: Final = {
     "settle's answer lost": (PASSES, LOSES),
     "settle refused": (PASSES, REFUSES, REFUSES),
 }
-"""What DynamoDB does to the writes of a delivery, one after the other."""
+"""Faults of DynamoDB in the writes of a delivery, in sequence."""
 AGAIN: Final = "delivered again"
 MEANWHILE: Final = (
     (AGAIN,),
@@ -129,7 +129,7 @@ MEANWHILE: Final = (
 
 
 class Model:
-    """One message, as design.md has it."""
+    """The model of one message, from design.md."""
 
     def __init__(self, resend_after: timedelta | None) -> None:
         self._resend_after = resend_after
@@ -139,8 +139,8 @@ class Model:
         self.rung = 0
         self.is_reported = False
 
-    def claim(self, now: "datetime", writes: Iterator[str]) -> int | Told:
-        """Return the claim's number, or what is told where nothing may be sent."""
+    def claim(self, now: "datetime", writes: Iterator[str]) -> int | EventResult:
+        """Return the claim's number, or the event's result if nothing may be sent."""
         exception, may_send = next(writes), self._may_send(now)
         if exception == REFUSES or (exception == LOSES and may_send):
             if exception == LOSES:
@@ -159,13 +159,13 @@ class Model:
             self.state = "unknown"
         return self._in_doubt()
 
-    def settle(self, claim: int, ends: Outcome, writes: Iterator[str]) -> Told | None:
-        """Return what is told of a call's outcome; nothing by a function that was killed."""
+    def settle(self, claim: int, ends: Outcome, writes: Iterator[str]) -> EventResult | None:
+        """Return the event's result for the outcome of a call; None if the function was killed."""
         self.rung += ends.rings
         if ends.kills:
             return None
         is_written = any(next(writes) != REFUSES for _ in range(2))
-        if is_written and claim == self.attempts:  # else another has claimed it since
+        if is_written and claim == self.attempts:  # otherwise another has claimed it since
             self.state = ends.state
         return self._in_doubt() if ends.state == "unknown" else (ends.status, ends.http_status)
 
@@ -185,13 +185,13 @@ class Model:
     def _is_lease_over(self, now: "datetime") -> bool:
         return self._lease_until is not None and now >= self._lease_until
 
-    def _in_doubt(self) -> Told:
+    def _in_doubt(self) -> EventResult:
         return "unknown", 503 if self._resend_after else 200
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a machine runs on."""
+    """What the state machine runs on."""
 
     track: "Track"
     messages: Messages
@@ -200,8 +200,8 @@ class World:
     msg91: "FakeMsg91"
     client: "Msg91"
     dynamodb: "UnreliableDynamoDb"
-    told: set[str] = field(default_factory=set)
-    """The statuses that came, in all runs: a run of nothing but refusals would show nothing."""
+    statuses: set[str] = field(default_factory=set)
+    """The statuses seen in all runs: if all were refusals, the test would prove nothing."""
 
 
 ANY_NUMBER: Final = st.sampled_from(NUMBERS)
@@ -209,7 +209,7 @@ ANY_OUTCOME: Final = st.sampled_from(sorted(OUTCOMES))
 
 
 class SendProtocol(RuleBasedStateMachine):
-    """Two messages, each delivered alone or both in a batch, through whatever can happen to them."""
+    """Two messages, delivered alone or in a batch, through everything that can happen to them."""
 
     def __init__(self, world: World, resend_after: timedelta | None) -> None:
         super().__init__()
@@ -230,13 +230,13 @@ class SendProtocol(RuleBasedStateMachine):
     @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, meanwhile=st.sampled_from(MEANWHILE))
     def deliver_while_more_happens(self, number: str, outcome: str, meanwhile: tuple[str, ...]) -> None:
         def happen() -> None:
-            for one in meanwhile:
-                if one == AGAIN:
+            for action in meanwhile:
+                if action == AGAIN:
                     self._deliver(number, OUTCOMES[SUCCESS])
-                elif one in REPORTS:
-                    self.report(number, one)
+                elif action in REPORTS:
+                    self.report(number, action)
                 else:
-                    self.wait(one)
+                    self.wait(action)
 
         self._world.msg91.during_call = happen
         self._deliver(number, OUTCOMES[outcome])
@@ -254,8 +254,8 @@ class SendProtocol(RuleBasedStateMachine):
             assert results is None
         else:
             assert results is not None
-            assert [_told(result) for result in results] == expected
-            is_final = all(told and told[1] not in (429, 503) for told in expected)
+            assert [_event_result(result) for result in results] == expected
+            is_final = all(result and result[1] not in (429, 503) for result in expected)
             assert summary(results, is_batch=True)[0] == (200 if is_final else 503)
 
     @rule(number=ANY_NUMBER, report=st.sampled_from(sorted(REPORTS)))
@@ -281,7 +281,7 @@ class SendProtocol(RuleBasedStateMachine):
             assert ledger[number] <= 1 or self._resend_after
 
     def _deliver(self, number: str, ends: Outcome, writes: Iterator[str] = repeat(PASSES)) -> None:  # noqa: B008 - endless
-        """Deliver one event alone, and compare what is told with the model."""
+        """Deliver a single event, and compare its result with the model."""
         model = self._models[number]
         claim = model.claim(self._world.clock(), writes)
         results = self._send(ends, self._events[number])
@@ -290,13 +290,13 @@ class SendProtocol(RuleBasedStateMachine):
             assert results is None
         else:
             assert results is not None
-            assert [_told(result) for result in results] == [expected]
+            assert [_event_result(result) for result in results] == [expected]
             assert summary(results, is_batch=False)[0] == expected[1]
 
     def _send(self, ends: Outcome, *events: Any) -> list[Result] | None:  # noqa: ANN401 - an event's JSON
-        """Deliver events in a new environment, which owes and remembers nothing; None when it was killed."""
+        """Deliver events in a new environment, without pending writes or cached state; None if it was killed."""
         world = self._world
-        for _ in range(1 if len(events) == 1 else 1 + len(events)):  # what is refused together is asked for singly
+        for _ in range(1 if len(events) == 1 else 1 + len(events)):  # a refused call is split into single ones
             ends.prepare(world.msg91)
         configured = replace(IngestSettings.load(), resend_unknown_after=self._resend_after)
         messages = Messages(world.dynamodb.client, "MessagesTable", configured.retention)
@@ -309,11 +309,11 @@ class SendProtocol(RuleBasedStateMachine):
             world.msg91.forgets_answers()
             world.msg91.during_call = None
             world.dynamodb.recovers()
-        world.told.update(str(result.status) for result in results)
+        world.statuses.update(str(result.status) for result in results)
         return results
 
 
-def _told(result: Result) -> Told:
+def _event_result(result: Result) -> EventResult:
     return str(result.status), result.http_status
 
 
@@ -331,4 +331,4 @@ def test_the_send_protocol_is_its_models(resend_after: timedelta | None, world: 
             super().__init__(world, resend_after)
 
     run_state_machine_as_test(ThisProtocol, settings=RUNS)
-    assert world.told >= {"accepted", "duplicate", "unknown"}
+    assert world.statuses >= {"accepted", "duplicate", "unknown"}

@@ -1,4 +1,4 @@
-"""What becomes of the events of one request: coalesced, each with its own outcome, none at another's cost."""
+"""The outcomes of the events of one request: coalesced into few calls, each with its own outcome."""
 
 from typing import TYPE_CHECKING, Any, Final
 

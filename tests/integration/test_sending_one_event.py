@@ -1,4 +1,4 @@
-"""What becomes of one event, by the outcome of its call to MSG91."""
+"""The outcome of one event, by the answer of MSG91."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -83,25 +83,21 @@ def _told(result: Result) -> int:
 
 
 @pytest.mark.parametrize("prepare", SUCCESS + DUPLICATE)
-def test_segment_hears_200_of_an_accepted_event(
-    prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
-) -> None:
+def test_an_accepted_event_is_answered_200(prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
     assert (result.status, _told(result)) == ("accepted", 200)
 
 
 @pytest.mark.parametrize("prepare", REJECTED)
-def test_segment_hears_400_of_a_rejected_event(
-    prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
-) -> None:
+def test_a_rejected_event_is_answered_400(prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
     assert (result.status, _told(result)) == ("rejected", 400)
 
 
 @pytest.mark.parametrize("prepare", HELD)
-def test_segment_hears_503_while_the_account_needs_repair(
+def test_an_event_is_answered_503_while_the_account_needs_repair(
     prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
 ) -> None:
     prepare(msg91)
@@ -110,7 +106,7 @@ def test_segment_hears_503_while_the_account_needs_repair(
 
 
 @pytest.mark.parametrize("prepare", RETRYABLE)
-def test_segment_hears_503_of_a_passing_trouble(
+def test_an_event_is_answered_503_on_a_transient_error(
     prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
 ) -> None:
     prepare(msg91)
@@ -119,7 +115,7 @@ def test_segment_hears_503_of_a_passing_trouble(
 
 
 @pytest.mark.parametrize("prepare", THROTTLED)
-def test_segment_hears_429_when_msg91_throttles(
+def test_an_event_is_answered_429_when_msg91_throttles(
     prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
 ) -> None:
     prepare(msg91)
@@ -128,16 +124,14 @@ def test_segment_hears_429_when_msg91_throttles(
 
 
 @pytest.mark.parametrize("prepare", UNKNOWN)
-def test_segment_hears_200_of_an_unknown_outcome(
-    prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
-) -> None:
+def test_an_unknown_outcome_is_answered_200(prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
     assert (result.status, _told(result)) == ("unknown", 200)
 
 
 @pytest.mark.parametrize("prepare", UNKNOWN)
-def test_segment_hears_503_of_an_unknown_outcome_that_may_be_sent_again(
+def test_an_unknown_outcome_that_may_be_sent_again_is_answered_503(
     prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track"
 ) -> None:
     prepare(msg91)
@@ -171,10 +165,10 @@ def test_the_outcome_is_on_record(
 def test_an_error_that_msg91_never_reports_is_on_record_from_its_own_answer(
     code: str, send: "Send", aws: "Aws", msg91: "FakeMsg91", track: "Track"
 ) -> None:
-    msg91.refuses(code, "Told once, here")
+    msg91.refuses(code, "Explained once")
     send(track(PHONE))
     (message,) = aws.messages()
-    assert (message["error_code"], message["error"]) == (code, "Told once, here")
+    assert (message["error_code"], message["error"]) == (code, "Explained once")
 
 
 def test_a_rejected_event_is_answered_in_msg91s_words(send: "Send", msg91: "FakeMsg91", track: "Track") -> None:

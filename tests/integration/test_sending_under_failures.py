@@ -1,4 +1,4 @@
-"""Never twice and never lost, when DynamoDB refuses, answers get lost, and senders are stopped or overtaken."""
+"""No SMS is sent twice and no event is lost if DynamoDB refuses, answers get lost, or senders are killed."""
 
 import uuid
 from collections.abc import Callable
@@ -27,12 +27,12 @@ HOUR: Final = timedelta(hours=1)
 
 
 class KilledError(BaseException):
-    """Lambda ends the function: nothing after this is done."""
+    """Lambda kills the function: nothing after this runs."""
 
 
 @pytest.fixture(params=["alone", "in a batch"])
 def events(request: pytest.FixtureRequest, track: "Track") -> list[dict[str, Any]]:
-    """An event alone, or two in one request: they take different calls to DynamoDB."""
+    """A single event, or two in one request: they use different DynamoDB calls."""
     batch = [track(PHONE), track("919800000002", "message-2")]
     return batch[:1] if request.param == "alone" else batch
 
@@ -193,7 +193,7 @@ def test_a_sender_that_was_overtaken_cannot_write_over_the_new_claims_outcome(
         send(*events, resend_unknown_after=HOUR)
 
     msg91.during_call = overtake
-    msg91.refuses("601")  # heard too late, by the sender that was overtaken
+    msg91.refuses("601")  # the overtaken sender receives it too late
     send(*events)
     assert {(message["send_state"], message["attempts"]) for message in aws.messages()} == {("accepted", 2)}
 
@@ -249,7 +249,7 @@ PROPERTY: Final = settings(max_examples=20, deadline=None, suppress_health_check
 def deliver_through(
     send: "Send", msg91: "FakeMsg91", dynamodb: "UnreliableDynamoDb", clock: "Clock", track: "Track"
 ) -> DeliverThrough:
-    """Deliver an event once for each exception, then without one; return the last status, and how often it was sent."""
+    """Deliver an event once for each exception, then without one; return the last status and the number of SMS."""
 
     def deliver(troubles: list[tuple[str, int]]) -> tuple[str, int]:
         event = track(PHONE, str(uuid.uuid4()))

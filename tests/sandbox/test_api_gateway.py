@@ -13,7 +13,7 @@ from sandbox.template import Template
 
 
 class Functions:
-    """Stands in for both functions: keeps the events, answers what it is told."""
+    """A fake of both functions: records the events and returns the given answer."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []

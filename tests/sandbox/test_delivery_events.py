@@ -1,4 +1,4 @@
-"""The whole way on one machine: an event becomes an SMS, its report comes, and Segment hears of both."""
+"""The whole path on one machine: an event becomes an SMS, its report arrives, and Segment receives both events."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from sandbox.stack import Options, Stack, running_stack
 
 WITHIN = 60.0
 """Seconds; a busy machine is slow."""
-TOLD = {
+EXPECTED = {
     "01": ["SMS Sent", "SMS Delivered"],
     "02": ["SMS Sent", "SMS Undelivered"],
     "03": ["SMS Sent", "SMS Failed"],
@@ -29,7 +29,7 @@ TOLD = {
     "31": [],
     "43": ["SMS Sent", "SMS Delivered"],
 }
-"""By the number's last two digits, which tell MSG91 what to do."""
+"""By the number's last two digits, which choose what MSG91 does."""
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +39,27 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-def told(stack: Stack) -> Mapping[str, list[str]]:
-    names: dict[str, list[str]] = {suffix: [] for suffix in TOLD}
+def events_by_suffix(stack: Stack) -> Mapping[str, list[str]]:
+    names: dict[str, list[str]] = {suffix: [] for suffix in EXPECTED}
     for event in stack.tracking.events().values():
         names[event["context"]["traits"]["phone"][-2:]].append(event["event"])
     return names
 
 
-def test_segment_hears_what_becomes_of_each_sms(stack: Stack) -> None:
+def test_segment_receives_the_events_of_each_sms(stack: Stack) -> None:
     stack.tracking.fail(THROTTLED)
-    events = [track(PREFIX + suffix, f"To {suffix}", senderID="MSGIND") | {"userId": suffix} for suffix in TOLD]
+    events = [track(PREFIX + suffix, f"To {suffix}", senderID="MSGIND") | {"userId": suffix} for suffix in EXPECTED]
     for event in events:
         send(stack.segment_url, json.dumps(event | {"messageId": event["userId"]}), authorization(stack.secret))
 
     deadline = time.monotonic() + WITHIN
-    while told(stack) != TOLD and time.monotonic() < deadline:
+    while events_by_suffix(stack) != EXPECTED and time.monotonic() < deadline:
         time.sleep(0.1)
 
-    assert told(stack) == TOLD
+    assert events_by_suffix(stack) == EXPECTED
     assert stack.tracking.violations() == []
-    assert {one["userId"]: one["context"]["traits"]["phone"][-2:] for one in stack.tracking.received()} == {
-        suffix: suffix for suffix, names in TOLD.items() if names
+    assert {event["userId"]: event["context"]["traits"]["phone"][-2:] for event in stack.tracking.received()} == {
+        suffix: suffix for suffix, names in EXPECTED.items() if names
     }
     categories = {one["userId"]: one["properties"].get("failure_category") for one in stack.tracking.events().values()}
     assert {suffix: categories[suffix] for suffix in ("01", "02", "03", "22")} == {

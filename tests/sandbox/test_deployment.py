@@ -98,9 +98,9 @@ def test_outputs_lead_to_the_local_stack(operator: Operator) -> None:
 def test_parameters_are_the_templates_given_or_default(operator: Operator) -> None:
     (stack,) = operator.cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
 
-    told = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
-    assert told == operator.deployed.template.parameters
-    assert (told["LogRetentionDays"], told["DefaultRoute"]) == ("7", "4")
+    parameters = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+    assert parameters == operator.deployed.template.parameters
+    assert (parameters["LogRetentionDays"], parameters["DefaultRoute"]) == ("7", "4")
 
 
 def test_another_stack_does_not_exist(operator: Operator) -> None:

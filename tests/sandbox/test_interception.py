@@ -1,4 +1,4 @@
-"""What an interceptor decides looks to boto3 as the real fault does."""
+"""boto3 sees an injected fault as it sees the real one."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ ONE_ATTEMPT: Final = Config(read_timeout=1, retries={"mode": "standard", "total_
 
 @dataclass(slots=True)
 class Fixed:
-    """Decides one and the same of every call of the function's."""
+    """Gives the same verdict on every call of the function."""
 
     verdict: Verdict = PASS
     executed: list[Call] = field(default_factory=list)
@@ -102,7 +102,7 @@ def test_an_answer_later_than_the_callers_patience_is_a_timeout(aws: Aws, dynamo
     assert stored(aws) == 1
 
 
-def test_nobody_waits_for_anothers_delay(aws: Aws, dynamodb: "DynamoDBClient") -> None:
+def test_a_delay_does_not_block_other_calls(aws: Aws, dynamodb: "DynamoDBClient") -> None:
     aws.interceptor = Fixed(Delay(2))
     error_of(lambda: put(dynamodb))
     started = time.monotonic()
@@ -120,7 +120,7 @@ def test_a_part_of_a_batch_is_read_and_the_rest_named(aws: Aws, dynamodb: "Dynam
     assert answer["UnprocessedKeys"][TABLE]["Keys"] == keys[1:]
 
 
-def test_the_interceptor_hears_of_what_was_executed_only(aws: Aws, dynamodb: "DynamoDBClient") -> None:
+def test_the_interceptor_is_called_after_executed_calls_only(aws: Aws, dynamodb: "DynamoDBClient") -> None:
     aws.interceptor = interceptor = Fixed(LOSE_REQUEST)
     error_of(lambda: put(dynamodb))
     assert interceptor.executed == []

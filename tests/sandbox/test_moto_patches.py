@@ -27,7 +27,7 @@ def dynamodb(request: pytest.FixtureRequest) -> "Iterator[DynamoDBClient]":
         client = boto3.client("dynamodb", region_name=REGION)
         for table in Template.load(parameters={"DeliveryEvents": "on"}).tables():
             definition = dict(table.definition)
-            del definition["SSESpecification"]  # moto would make an RSA key for it, every time
+            del definition["SSESpecification"]  # moto would create an RSA key each time
             client.create_table(**definition)
         yield client
 
@@ -50,7 +50,7 @@ def put_report(report_id: str) -> dict[str, Any]:
 
 
 def transact(dynamodb: "DynamoDBClient", *writes: dict[str, Any]) -> "list[Any]":
-    """Returns the reasons for its cancellation."""
+    """Return the cancellation reasons."""
     try:
         dynamodb.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
     except ClientError as error:
@@ -79,7 +79,7 @@ def test_a_cancelled_transaction_leaves_items_as_they_were(dynamodb: "DynamoDBCl
     assert {item["attempts"]["N"] for item in dynamodb.scan(TableName=TABLE)["Items"]} == {"1"}
 
 
-def test_a_cancelled_transaction_tells_why_and_by_which_item(dynamodb: "DynamoDBClient") -> None:
+def test_a_cancelled_transaction_has_the_reason_of_each_item(dynamodb: "DynamoDBClient") -> None:
     transact(dynamodb, update("b"))
     free, taken = transact(dynamodb, update("a"), update("b"))
     assert (free["Code"], taken["Code"]) == ("None", "ConditionalCheckFailed")
@@ -108,9 +108,9 @@ def test_an_index_finds_those_that_have_its_key(dynamodb: "DynamoDBClient") -> N
 
 
 def streamed() -> list[tuple[str, str]]:
-    """What the table's stream has heard: the kind of each change, and its item's key.
+    """Return the records of the table's stream: the kind of each change, and its item's key.
 
-    Of a new item moto's stream hears twice, first of its bare key.
+    moto's stream has two records of a new item; the first has only the key.
     """
     table = dynamodb_backends[ACCOUNT][REGION].get_table(TABLE)
     records = [one.to_json() for one in table.stream_shard.items] if table.stream_shard else []
@@ -121,13 +121,13 @@ def streamed() -> list[tuple[str, str]]:
     ]
 
 
-def test_the_stream_hears_of_each_write_of_a_transaction(dynamodb: "DynamoDBClient") -> None:
+def test_the_stream_has_each_write_of_a_transaction(dynamodb: "DynamoDBClient") -> None:
     transact(dynamodb, update("a"), update("b"))
     transact(dynamodb, update("a", ConditionExpression="attribute_exists(crqid)"))
     assert streamed() == [("INSERT", "a"), ("INSERT", "b"), ("MODIFY", "a")]
 
 
-def test_the_stream_hears_nothing_of_a_cancelled_transaction(dynamodb: "DynamoDBClient") -> None:
+def test_the_stream_has_no_write_of_a_cancelled_transaction(dynamodb: "DynamoDBClient") -> None:
     transact(dynamodb, update("b"))
     transact(dynamodb, update("a"), update("b"), update("c"))
     assert streamed() == [("INSERT", "b")]

@@ -25,7 +25,7 @@ type Sent = tuple[int, Any]
 
 
 class Msg91:
-    """A caller of the simulator, as the functions are."""
+    """A client of the simulator."""
 
     def __init__(self, simulator: Simulator, url: str) -> None:
         self.simulator = simulator
@@ -60,7 +60,7 @@ class Receiver:
             self._bodies.append((content_type, body))
 
     def wait_for(self, count: int) -> list[Any]:
-        """The reports' JSON, of v2 the form's field."""
+        """Return the JSON of the reports; for v2, from the form field."""
         return [_read(*received) for received in until(lambda: self._bodies, lambda bodies: len(bodies) >= count)]
 
 
@@ -230,7 +230,7 @@ def test_faults_can_be_switched_off(msg91: Msg91) -> None:
     assert msg91.sms(number("60")).status_code == 200
 
 
-def test_a_fault_that_nobody_knows_is_refused_with_those_that_there_are(msg91: Msg91) -> None:
+def test_an_unknown_fault_is_refused_with_the_known_ones(msg91: Msg91) -> None:
     answer = httpx.post(f"{msg91.url}/faults", json={"answer": "no such"})
 
     assert answer.status_code == 400
@@ -265,7 +265,7 @@ def test_a_v4_report_has_the_crqid_as_its_only_link(msg91: Msg91, receiver: Rece
     assert number("02") not in json.dumps({**data, "meta": ""})
 
 
-def test_a_v4_webhook_hears_nothing_of_pending(msg91: Msg91, receiver: Receiver) -> None:
+def test_a_v4_webhook_receives_no_pending_report(msg91: Msg91, receiver: Receiver) -> None:
     with_version(msg91, "v4")
     msg91.sms(number("12"))
 

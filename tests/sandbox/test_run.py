@@ -24,7 +24,7 @@ def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "10 of 10 accepted and delivered." in ended.stdout
-    assert "7 of them told to Segment as SMS Delivered" in ended.stdout
+    assert "Segment has the event SMS Delivered for 7 of them" in ended.stdout
     assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
 
 
@@ -34,7 +34,7 @@ def test_every_sample_event_is_delivered_on_dynamodb_local_too(tmp_path: Path) -
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "10 of 10 accepted and delivered." in ended.stdout
-    assert "7 of them told to Segment as SMS Delivered" in ended.stdout
+    assert "Segment has the event SMS Delivered for 7 of them" in ended.stdout
 
 
 def test_without_delivery_events_none_is_awaited(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_real_authkey_without_a_number_sends_nothing_of_its_own(tmp_path: Path
     assert real.ledger.entries() == []
 
 
-def test_a_number_without_an_authkey_is_told_what_is_missing(tmp_path: Path) -> None:
+def test_a_number_without_an_authkey_is_an_error_that_names_it(tmp_path: Path) -> None:
     ended = run(tmp_path / "log", "--once", "--to", "919800000061", *FREE_PORTS)
 
     assert ended.returncode == 2
@@ -102,16 +102,16 @@ def test_a_real_authkey_and_a_number_send_one_sms_to_it(tmp_path: Path) -> None:
     assert [entry.sms.number for entry in real.ledger.entries()] == ["919800000061"]
 
 
-def test_it_tells_where_the_console_is_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+def test_it_prints_the_console_url_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sandbox", "--log", str(tmp_path / "log"), *FREE_PORTS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={}) as process:  # noqa: S603
         assert process.stdout
-        told = []
+        lines = []
         for line in process.stdout:
-            told.append(line)
+            lines.append(line)
             if line.startswith("  curl"):
                 break
-        (console,) = [line for line in told if "the console" in line]
+        (console,) = [line for line in lines if "the console" in line]
         page = httpx.get(console.split()[2], auth=("anybody", console.split()[-1].rstrip(")")))
         process.terminate()
         rest, _ = process.communicate(timeout=30)

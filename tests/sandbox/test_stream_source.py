@@ -24,11 +24,11 @@ def aws(embedded: Aws) -> Aws:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.stream_source.POLL_EVERY", 0)
+    monkeypatch.setattr("sandbox.stream_source.POLL_INTERVAL", 0)
 
 
 class Function:
-    """Handles records in their order up to one that fails, as often as it is told to."""
+    """Handles records in order, up to one that fails the given number of times."""
 
     def __init__(self, **failures: int) -> None:
         self.batches: list[list[str]] = []
@@ -47,7 +47,7 @@ class Function:
 
     @property
     def last_seen(self) -> list[str]:
-        """In the order of their last appearance."""
+        """Return them in the order of their last appearance."""
         seen = [key for batch in self.batches for key in batch]
         return list(dict.fromkeys(reversed(seen)))[::-1]
 
@@ -138,7 +138,7 @@ def test_a_record_that_fails_keeps_those_after_it_waiting(aws: Aws) -> None:
     assert given_up(aws) == []
 
 
-def test_a_record_that_fails_too_often_is_told_to_the_queue_and_the_others_go_on(aws: Aws) -> None:
+def test_a_record_that_fails_too_often_goes_to_the_queue_and_the_others_continue(aws: Aws) -> None:
     function = Function(b=1000)
     put(aws, "a", "b", "c")
 
@@ -146,9 +146,9 @@ def test_a_record_that_fails_too_often_is_told_to_the_queue_and_the_others_go_on
 
     assert function.batches.count(["b"]) == 3
     assert function.last_seen[-1] == "c"
-    (told,) = given_up(aws)
-    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert told["DDBStreamBatchInfo"]["batchSize"] == 1
+    (failure,) = given_up(aws)
+    assert failure["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert failure["DDBStreamBatchInfo"]["batchSize"] == 1
 
 
 def test_a_record_that_fails_for_too_long_is_given_up(aws: Aws) -> None:

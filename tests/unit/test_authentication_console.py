@@ -55,6 +55,6 @@ def test_anything_else_is_refused(authorization: str | None) -> None:
 
 @pytest.mark.parametrize("secrets", [Secrets(), Secrets(console_tokens=("",))])
 @pytest.mark.parametrize("password", ["", "None", "null"])
-def test_without_a_token_in_the_secret_nobody_is_let_in(secrets: Secrets, password: str) -> None:
+def test_without_a_token_in_the_secret_every_request_is_refused(secrets: Secrets, password: str) -> None:
     with pytest.raises(UnauthorizedError):
         authenticate_console(request(basic(f"support:{password}")), secrets)

@@ -1,4 +1,4 @@
-"""Who may POST /msg91/reports."""
+"""Authentication of POST /msg91/reports."""
 
 from collections.abc import Callable
 
@@ -62,11 +62,11 @@ def test_the_token_in_basic_authentication_is_refused() -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("secrets", [Secrets(), Secrets(report_tokens=("",))])
-def test_a_missing_or_empty_secret_authenticates_nobody(place: Callable[[str], Request], secrets: Secrets) -> None:
+def test_a_missing_or_empty_secret_does_not_authenticate(place: Callable[[str], Request], secrets: Secrets) -> None:
     assert not _is_let_in(place(""), secrets)
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_whatever_text_comes_as_token_is_refused_and_nothing_else(token: str) -> None:
+def test_any_other_text_as_token_is_refused_and_raises_nothing_else(token: str) -> None:
     request = Request(b"", {"authorization": f"Bearer {token}", "x-webhook-token": token}, {}, {"token": token})
     assert not _is_let_in(request)

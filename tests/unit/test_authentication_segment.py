@@ -1,4 +1,4 @@
-"""Who may POST /segment, with requests captured from Segment's own webhook code (tests/vectors)."""
+"""Authentication of POST /segment, with requests captured from Segment's own webhook code (tests/vectors)."""
 
 import base64
 import hashlib
@@ -169,7 +169,7 @@ def test_a_request_without_a_valid_credential_is_refused(headers: dict[str, str]
     "headers",
     [{}, {"x-signature": _signature(b"{}", "")}, {"x-signature": ""}, {"authorization": "Bearer "}, _basic("")],
 )
-def test_a_missing_or_empty_secret_authenticates_nobody(empty: Secrets, headers: dict[str, str]) -> None:
+def test_a_missing_or_empty_secret_does_not_authenticate(empty: Secrets, headers: dict[str, str]) -> None:
     assert not _is_let_in(b"{}", headers, {"token": ""}, secrets=empty)
 
 
@@ -179,7 +179,9 @@ def test_what_segment_leaves_unsigned_is_refused_without_the_token(body: bytes) 
 
 
 @given(st.binary(), st.text(), st.text())
-def test_whatever_comes_is_refused_and_nothing_else(body: bytes, signature: str, authorization: str) -> None:
+def test_any_request_without_a_credential_is_refused_and_raises_nothing_else(
+    body: bytes, signature: str, authorization: str
+) -> None:
     assert not _is_let_in(body, {"x-signature": signature, "authorization": authorization}, {"token": signature})
 
 
@@ -191,7 +193,7 @@ def test_whatever_comes_is_refused_and_nothing_else(body: bytes, signature: str,
         pytest.param({"x-signature": "0" * 40, **BEARER}, "shared secret", id="a wrong signature with the token"),
     ],
 )
-def test_the_refusal_tells_what_to_send(headers: dict[str, str], remedy: str) -> None:
+def test_the_refusal_says_what_to_send(headers: dict[str, str], remedy: str) -> None:
     with pytest.raises(UnauthorizedError, match=remedy):
         authenticate_segment(Request(b"{}", headers, {}, {}), SECRETS)
 

@@ -1,4 +1,4 @@
-"""The circuit breaker opens for what every message would meet, and closes after one call that succeeds."""
+"""The circuit breaker opens on errors that every message would get, and closes after one successful call."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""Whatever happens to a message, and however often the stream is read: each event once, dated and in order."""
+"""For every history of a message, and however often the stream is read: each event once, dated and in order."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -44,7 +44,7 @@ def _settled(image: Image, state: str, now: datetime) -> Image:
 
 
 def _reported(image: Image, report: tuple[DeliveryStatus, int], now: datetime) -> Image:
-    """As store.messages applies reports: the higher rank prevails, then the later date."""
+    """Apply reports as store.messages does: the higher rank wins, then the later date."""
     status, shift = report
     at = second(now + timedelta(milliseconds=shift))
     order = f"{RANK[status]}#{at}"
@@ -59,7 +59,7 @@ def _changes(history: list[tuple[Image, datetime]]) -> list[Change]:
 
 
 def _kept(changes: list[Change]) -> Kept:
-    """The events of changes, by messageId, when Segment has dropped the repeats."""
+    """Return the events of changes by messageId, without the repeats that Segment drops."""
     kept: Kept = {}
     for change in changes:
         for event in track_events(*change):
@@ -69,7 +69,7 @@ def _kept(changes: list[Change]) -> Kept:
 
 @given(histories())
 def test_the_events_are_what_the_states_say(history: list[tuple[Image, datetime]]) -> None:
-    """Told independently of pairs: by the states that the message has been in."""
+    """Return the expected events from the states of the message, independently of pairs."""
     statuses = {image.get("delivery_status") for image, _ in history} - {None}
     names = {
         *({"c1-sms-sent"} if statuses or any(image["send_state"] == "accepted" for image, _ in history) else set()),
@@ -88,7 +88,7 @@ def test_a_stream_that_is_read_again_from_anywhere_gives_the_same_events(
     changes = _changes(history)
     read: list[Change] = []
     position = 0
-    for _ in range(data.draw(st.integers(0, 4))):  # an invocation that fails: read, in part sent, and given back
+    for _ in range(data.draw(st.integers(0, 4))):  # a failed invocation: read, partly sent, and returned
         end = data.draw(st.integers(position, len(changes)))
         read += changes[position:end]
         position = data.draw(st.integers(position, end))

@@ -1,4 +1,4 @@
-"""Which events each change of a message is, case by case; what they say; and when they say it happened."""
+"""The events of each change of a message, case by case: their content and their time."""
 
 import tomllib
 from datetime import UTC, datetime
@@ -73,7 +73,7 @@ SENT, DELIVERED, UNDELIVERED, FAILED = "SMS Sent", "SMS Delivered", "SMS Undeliv
         pytest.param(CLAIMED, RETRYABLE, [], id="retryable"),
         pytest.param(HELD, CLAIMED, [], id="claimed again"),
         pytest.param(ACCEPTED, reported(ACCEPTED, "pending"), [], id="pending"),
-        pytest.param(ACCEPTED, reported(ACCEPTED, "unknown"), [], id="a report that nobody understands"),
+        pytest.param(ACCEPTED, reported(ACCEPTED, "unknown"), [], id="a report with an unknown status"),
         pytest.param(ACCEPTED, reported(ACCEPTED, "delivered"), [DELIVERED], id="delivered"),
         pytest.param(ACCEPTED, reported(ACCEPTED, "failed"), [UNDELIVERED], id="failed after acceptance"),
         pytest.param(ACCEPTED, reported(ACCEPTED, "ndnc"), [FAILED], id="ndnc"),
@@ -140,8 +140,10 @@ def test_an_event_says_what_segment_and_marketing_need() -> None:
 def test_a_failure_says_why_and_of_which_kind() -> None:
     failed = reported(ACCEPTED, "failed", failure_reason="Template Inactive on DLT", failure_category="dlt_template")
     (event,) = events(ACCEPTED, failed)
-    told = {name: event["properties"].get(name) for name in ("status", "code", "failure_reason", "failure_category")}
-    assert told == {
+    reported_as = {
+        name: event["properties"].get(name) for name in ("status", "code", "failure_reason", "failure_category")
+    }
+    assert reported_as == {
         "status": "failed",
         "code": "2",
         "failure_reason": "Template Inactive on DLT",
@@ -156,8 +158,8 @@ def test_a_failure_without_a_reason_has_the_reports_description() -> None:
 
 def test_a_refusal_has_the_apis_code_and_words() -> None:
     (event,) = events(CLAIMED, REFUSED)
-    told = {name: event["properties"].get(name) for name in ("status", "code", "failure_reason")}
-    assert told == {"status": "rejected", "code": "203", "failure_reason": "Invalid sender ID"}
+    reported_as = {name: event["properties"].get(name) for name in ("status", "code", "failure_reason")}
+    assert reported_as == {"status": "rejected", "code": "203", "failure_reason": "Invalid sender ID"}
 
 
 def test_what_is_delivered_after_a_failure_names_no_failure() -> None:

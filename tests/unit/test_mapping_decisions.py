@@ -1,4 +1,4 @@
-"""What is an SMS, what is none, and what should have been one (design.md: "What is an SMS")."""
+"""Which events are an SMS, which are skipped, and which are invalid (design.md: "What is an SMS")."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,7 +112,7 @@ def test_an_event_without_a_payload_object_is_no_sms(payload: object) -> None:
         pytest.param(PHONE | MESSAGE | SENDER | {"schtime": {}}, "schtime", id="a parameter that is no text"),
     ],
 )
-def test_where_the_intent_shows_a_missing_or_malformed_part_is_invalid_and_named(
+def test_if_the_intent_shows_a_missing_or_malformed_part_is_invalid_and_named(
     fields: dict[str, object], field: str
 ) -> None:
     assert _invalid(_track(**fields)).reason.startswith(f"properties.{field}: ")
@@ -134,7 +134,7 @@ def test_a_default_template_makes_no_sms_of_an_event_that_has_only_a_number_and_
     assert _invalid(_track(**PHONE, **SENDER), WITH_TEMPLATE).reason.startswith("properties.message: missing")
 
 
-def test_a_missing_number_is_told_from_a_malformed_one() -> None:
+def test_a_missing_number_is_distinguished_from_a_malformed_one() -> None:
     missing, malformed = _invalid(_track(**MESSAGE, **SENDER)), _invalid(_track(**MESSAGE, **SENDER, phone="12345"))
     assert "missing" in missing.reason
     assert "missing" not in malformed.reason

@@ -1,4 +1,4 @@
-"""Which SMS an event becomes: Segment's four sample events, casings, placeholders, and the key."""
+"""The SMS of an event: Segment's four sample events, casings, placeholders, and the key."""
 
 import json
 from datetime import UTC, datetime
@@ -132,7 +132,7 @@ def test_the_type_of_an_event_matches_in_any_casing(type_: str) -> None:
     assert _sms(_track() | {"type": type_}).origin.event_type == "track"
 
 
-def test_the_event_behind_an_sms_is_told() -> None:
+def test_an_sms_has_the_event_behind_it() -> None:
     event = _track() | {"event": "Order Shipped", "userId": 7, "anonymousId": "a-1"}
     origin = _sms(event).origin
     assert (origin.message_id, origin.event_type, origin.event_name) == ("message-1", "track", "Order Shipped")
@@ -140,7 +140,7 @@ def test_the_event_behind_an_sms_is_told() -> None:
 
 
 @pytest.mark.parametrize("type_", ["page", "screen"])
-def test_pages_and_screens_are_told_by_their_name(type_: str) -> None:
+def test_pages_and_screens_are_identified_by_their_name(type_: str) -> None:
     assert _sms(_track() | {"type": type_, "name": "Home", "event": "No"}).origin.event_name == "Home"
 
 

@@ -1,4 +1,4 @@
-"""What MSG91 is asked: parameters and defaults, SMS v2 and Flow bodies, and which messages share a request."""
+"""Requests to MSG91: parameters and defaults, SMS v2 and Flow bodies, and which messages share a request."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ def test_several_texts_go_in_one_request_each_with_its_crqid() -> None:
     ]
 
 
-def test_the_configured_defaults_are_sent_where_the_event_does_not_say() -> None:
+def test_the_configured_defaults_are_sent_if_the_event_has_none() -> None:
     defaults = Defaults(sender_id="DEFSND", route="1", country="91", dlt_template_id="1107161234567890123")
     body = _body(_sms(defaults, senderID=None))
     expected = {"sender": "DEFSND", "route": "1", "country": "91", "DLT_TE_ID": "1107161234567890123"}

@@ -1,4 +1,4 @@
-"""The call to MSG91: what goes over the wire, and what each way to fail means."""
+"""The call to MSG91: the request on the wire, and the meaning of each failure."""
 
 import json
 import socket
@@ -43,11 +43,11 @@ class _SuccessHandler(BaseHTTPRequestHandler):
         self.wfile.write(b'{"type":"success","message":"346130aa11bb22cc33dd0000"}')
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Do not log."""
 
 
 def _request(*group: Sms, base_url: str = "https://msg91.test") -> httpx.Request:
-    """Return the one request that sending a group makes."""
+    """Return the only request for a group."""
     requests: list[httpx.Request] = []
 
     def handle(request: httpx.Request) -> httpx.Response:

@@ -66,17 +66,17 @@ def test_an_error_that_was_seen_is_understood(status: int, content: bytes, state
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_an_error_code_decides_what_becomes_of_the_event(code: str, state: SendState, status: int) -> None:
+def test_an_error_code_decides_the_state_and_status_of_the_event(code: str, state: SendState, status: int) -> None:
     outcome = outcome_of(status, _error(code=code))
     assert (outcome.state, outcome.error_code) == (state, code)
 
 
-def test_an_error_is_told_in_msg91_s_words() -> None:
+def test_an_error_has_msg91_s_words() -> None:
     assert "Try otherwise" in str(outcome_of(200, _error(code="202")).error)
 
 
 @pytest.mark.parametrize("content", [b'{"msg":"418","msgType":"error"}', b'{"hasError":true,"apiError":"418"}'])
-def test_an_error_without_words_is_told_by_what_its_code_means(content: bytes) -> None:
+def test_an_error_without_words_has_the_meaning_of_its_code(content: bytes) -> None:
     assert "not whitelisted" in str(outcome_of(401, content).error)
 
 
@@ -91,7 +91,7 @@ def test_an_error_without_words_is_told_by_what_its_code_means(content: bytes) -
         {"code": "301", "message": "418"},
     ],
 )
-def test_an_error_code_stands_in_one_of_three_places_as_string_or_number(members: dict[str, object]) -> None:
+def test_an_error_code_is_in_one_of_three_places_as_string_or_number(members: dict[str, object]) -> None:
     assert outcome_of(200, _error(**members)).error_code == "301"
 
 
@@ -117,7 +117,7 @@ def test_an_error_is_recognised_by_any_of_its_signs(answer: dict[str, object]) -
 
 
 @pytest.mark.parametrize("status", [401, 404, 405])
-def test_an_error_of_an_unknown_code_is_held_where_the_status_blames_key_or_address(status: int) -> None:
+def test_an_error_of_an_unknown_code_is_held_if_the_status_blames_key_or_address(status: int) -> None:
     outcome = outcome_of(status, _error(code="999"))
     assert (outcome.state, outcome.error_code) == (HELD, "999")
 
@@ -236,7 +236,7 @@ def test_a_refusal_that_is_not_msg91_s_api_is_held_with_advice(status: int) -> N
 
 
 @pytest.mark.parametrize(("code", "may_differ"), [("101", True), ("311", True), ("999", True), ("301", False)])
-def test_an_error_that_one_message_alone_may_have_caused_is_told(code: str, may_differ: bool) -> None:  # noqa: FBT001
+def test_an_error_that_a_single_message_may_have_caused_is_recognised(code: str, may_differ: bool) -> None:  # noqa: FBT001
     assert outcome_of(200, _error(code=code)).should_split is may_differ
 
 

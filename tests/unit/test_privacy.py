@@ -1,4 +1,4 @@
-"""What ends up in a log by accident is a repr: none holds a phone number, a text or a credential."""
+"""A repr may get into a log by accident: none contains a phone number, a text or a credential."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import quote

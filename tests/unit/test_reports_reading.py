@@ -206,11 +206,11 @@ def test_the_same_report_in_another_company_has_the_same_digest() -> None:
     assert alone[0].digest == together[1].digest
 
 
-def test_v2_s_clevertap_code_tells_why_where_its_texts_do_not() -> None:
+def test_v2_s_clevertap_code_gives_the_reason_if_its_texts_do_not() -> None:
     assert _report(_v2(V3 | {"status": "2", "desc": "FAILED", "ctCode": "909"})).failure_category == "dlt_consent"
 
 
-def test_v4_s_code_tells_why() -> None:
+def test_v4_s_code_gives_the_reason() -> None:
     assert _report(_v4(code=912)).failure_category == "unreachable"
 
 

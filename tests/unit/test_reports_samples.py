@@ -1,4 +1,4 @@
-"""Every sample of MSG91's page about webhooks, in every form in which it may reach us."""
+"""Every sample of MSG91's page about webhooks, in every form in which it may arrive."""
 
 import json
 from datetime import timedelta, timezone

@@ -1,4 +1,4 @@
-"""What is no report is a problem to be kept for a person, never an exception and never silence."""
+"""A body that is not a report gives a problem to quarantine: never an exception, never nothing."""
 
 import json
 from datetime import timedelta, timezone

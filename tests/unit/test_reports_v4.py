@@ -1,4 +1,4 @@
-"""Webhook v4, the form CleverTap takes: events instead of codes, and the reason of a failure in its description."""
+"""Webhook v4, CleverTap's form: events instead of codes, and the reason of a failure in its description."""
 
 import json
 from datetime import timedelta, timezone
@@ -69,7 +69,7 @@ def test_the_description_of_a_v4_delivery_is_no_failure_reason() -> None:
     assert _report(_v4("delivered", description="Delivered to the handset")).failure_reason is None
 
 
-def test_a_v4_report_is_known_by_its_meta_where_the_event_is_missing() -> None:
+def test_a_v4_report_is_recognised_by_its_meta_if_the_event_is_missing() -> None:
     report = _report([{"data": [{"meta": "Beta1", "description": "DELIVERED"}]}])
     assert (report.webhook_version, report.status) == ("v4", DeliveryStatus.DELIVERED)
 

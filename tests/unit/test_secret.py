@@ -18,7 +18,7 @@ BROKEN: Final = '{"msg91_authkey": "new",}'
 
 @dataclass
 class FakeSecretsManager:
-    """Hands out `text`, or fails while it is None."""
+    """Returns `text`, or fails if it is None."""
 
     text: str | None = json.dumps({"msg91_authkey": "old"})
     reads: int = 0

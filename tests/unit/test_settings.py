@@ -113,7 +113,7 @@ def test_the_reports_function_does_not_start_without_a_resource(name: str) -> No
     [
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "forever"),
-        ("RETENTION_DAYS", "\u0667"),  # a digit, and none of ASCII's
+        ("RETENTION_DAYS", "\u0667"),  # a digit outside ASCII
         ("MAX_EVENT_AGE_HOURS", "-1"),
         ("MAX_EVENT_AGE_HOURS", "1.5"),
         ("RESEND_UNKNOWN_AFTER_MINUTES", "½"),

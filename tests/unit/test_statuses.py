@@ -90,7 +90,7 @@ def test_the_numeric_code_comes_before_the_text() -> None:
     assert report_status("2", "DELIVERED") is FAILED
 
 
-def test_a_text_speaks_where_the_code_is_unknown() -> None:
+def test_the_text_decides_if_the_code_is_unknown() -> None:
     assert report_status("26", "Rejected by Provider") is REJECTED
 
 

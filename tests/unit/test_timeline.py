@@ -34,7 +34,7 @@ DELIVERED: Final = {
 }
 
 
-def told(reports: list[dict[str, Any]] | None = None, **attributes: object) -> dict[str, Any]:
+def shown(reports: list[dict[str, Any]] | None = None, **attributes: object) -> dict[str, Any]:
     return detail(MESSAGE | attributes, reports or [], NOW, is_complete=True)
 
 
@@ -54,9 +54,9 @@ def steps(message: dict[str, Any]) -> list[tuple[str, str, str | None]]:
         ("unknown", "Outcome unknown", "doubt"),
     ],
 )
-def test_without_a_report_a_message_stands_where_its_sending_does(state: str, label: str, tone: str) -> None:
-    standing = display_status(MESSAGE | {"send_state": state}, NOW)
-    assert (standing.label, standing.tone) == (label, tone)
+def test_without_a_report_a_message_has_the_status_of_its_send(state: str, label: str, tone: str) -> None:
+    displayed = display_status(MESSAGE | {"send_state": state}, NOW)
+    assert (displayed.label, displayed.tone) == (label, tone)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,16 @@ def test_without_a_report_a_message_stands_where_its_sending_does(state: str, la
 )
 @pytest.mark.parametrize("state", ["accepted", "sending", "unknown"])
 def test_a_report_outweighs_what_was_known_of_the_sending(state: str, status: str, label: str, tone: str) -> None:
-    standing = display_status(MESSAGE | {"send_state": state, "delivery_status": status}, NOW)
-    assert (standing.label, standing.tone) == (label, tone)
+    displayed = display_status(MESSAGE | {"send_state": state, "delivery_status": status}, NOW)
+    assert (displayed.label, displayed.tone) == (label, tone)
 
 
 @pytest.mark.parametrize("attribute", [{"send_state": state} for state in SendState])
-def test_whatever_stands_not_well_says_what_to_do_or_is_about_to_change(attribute: dict[str, str]) -> None:
+def test_every_status_that_is_not_good_says_what_to_do_or_is_about_to_change(attribute: dict[str, str]) -> None:
     failed = {"failure_category": "other"} if attribute["send_state"] == "rejected" else {}
-    standing = display_status(MESSAGE | attribute | failed, NOW)
-    assert standing.sentence.endswith(".")
-    assert standing.advice.endswith(".")
+    displayed = display_status(MESSAGE | attribute | failed, NOW)
+    assert displayed.sentence.endswith(".")
+    assert displayed.advice.endswith(".")
 
 
 def test_a_message_is_being_sent_while_its_lease_runs() -> None:
@@ -93,22 +93,22 @@ def test_a_message_is_being_sent_while_its_lease_runs() -> None:
 
 @pytest.mark.parametrize("category", Category)
 def test_a_failure_says_why_and_what_to_do_in_the_words_of_its_category(category: Category) -> None:
-    message = told(delivery_status="failed", failure_category=category)
+    message = shown(delivery_status="failed", failure_category=category)
     failure = FAILURES[category]
     assert (message["sentence"], message["advice"]) == (failure.sentence, failure.advice)
     assert (message["category"], message["is_permanent"]) == (category, failure.is_permanent)
 
 
 @pytest.mark.parametrize("category", [None, "one-of-a-later-version"])
-def test_a_failure_without_a_known_category_is_told_by_its_status(category: str | None) -> None:
-    message = told(delivery_status="ndnc", failure_category=category)
+def test_a_failure_without_a_known_category_has_the_text_of_its_status(category: str | None) -> None:
+    message = shown(delivery_status="ndnc", failure_category=category)
     assert "do-not-disturb" in message["sentence"]
     assert (message["category"], message["is_permanent"]) == (None, None)
 
 
 def test_the_timeline_goes_from_the_event_to_the_last_report() -> None:
     failed = DELIVERED | {"status": "failed", "code": "2", "description": "FAILED", "failure_reason": "Absent"}
-    assert steps(told([failed, DELIVERED], delivery_status="delivered")) == [
+    assert steps(shown([failed, DELIVERED], delivery_status="delivered")) == [
         ("Event from Segment", "good", "track Order Shipped"),
         ("Accepted by MSG91", "good", None),
         ("Report: failed", "bad", "Absent · FAILED · code 2"),
@@ -116,13 +116,13 @@ def test_the_timeline_goes_from_the_event_to_the_last_report() -> None:
     ]
 
 
-def test_a_refusal_is_told_in_msg91s_words() -> None:
-    message = told(send_state="rejected", error_code="203", error="Invalid sender", failure_category="dlt_header")
+def test_a_refusal_is_shown_in_msg91s_words() -> None:
+    message = shown(send_state="rejected", error_code="203", error="Invalid sender", failure_category="dlt_header")
     assert steps(message)[1] == ("Refused by MSG91", "bad", "Code 203 · Invalid sender")
 
 
 def test_a_report_that_is_known_of_the_message_alone_is_a_step_all_the_same() -> None:
-    message = told(
+    message = shown(
         send_state="unknown",
         delivery_status="failed",
         delivery_code="2",
@@ -138,31 +138,31 @@ def test_a_report_that_is_known_of_the_message_alone_is_a_step_all_the_same() ->
 
 def test_an_invalid_event_says_which_field() -> None:
     reason = "properties.phone: missing; give the number with its country code"
-    message = told(send_state="invalid", error=reason, phone=None)
+    message = shown(send_state="invalid", error=reason, phone=None)
     assert steps(message)[1] == ("Not sent", "bad", reason)
 
 
 @pytest.mark.parametrize("status", DeliveryStatus)
 def test_every_status_has_a_step(status: DeliveryStatus) -> None:
-    assert steps(told([DELIVERED | {"status": status}]))[2][0] == f"Report: {status}"
+    assert steps(shown([DELIVERED | {"status": status}]))[2][0] == f"Report: {status}"
 
 
 def test_credits_are_the_last_reports_that_has_any() -> None:
     without = {name: value for name, value in DELIVERED.items() if name != "credits"}
-    assert told([DELIVERED, without])["credits"] == "2"
-    assert told([without])["credits"] is None
+    assert shown([DELIVERED, without])["credits"] == "2"
+    assert shown([without])["credits"] is None
 
 
 def test_parts_and_attempts_are_numbers() -> None:
-    assert (told()["parts"], told(attempts=Decimal(3))["attempts"]) == (2, 3)
+    assert (shown()["parts"], shown(attempts=Decimal(3))["attempts"]) == (2, 3)
 
 
 def test_two_final_statuses_are_said_to_contradict_each_other() -> None:
-    assert told(delivery_status="delivered", delivery_conflict=True)["is_contradicted"]
-    assert not told(delivery_status="delivered")["is_contradicted"]
+    assert shown(delivery_status="delivered", delivery_conflict=True)["is_contradicted"]
+    assert not shown(delivery_status="delivered")["is_contradicted"]
 
 
-def test_a_message_of_which_little_is_known_is_told_as_far_as_it_goes() -> None:
+def test_a_message_of_which_little_is_known_shows_what_is_known() -> None:
     bare = {"crqid": "Crqid1"}
     assert summary(bare, NOW) == {
         "crqid": "Crqid1",

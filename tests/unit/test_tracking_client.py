@@ -39,7 +39,7 @@ WRITE_KEY: Final = "sandbox-segment-write-key"
 
 
 def answering(*responses: httpx.Response | Exception) -> Tracking:
-    """A client of a Segment that answers so, in turn."""
+    """A client of a Segment that gives these answers in turn."""
     prepared = iter(responses)
 
     def handle(_: httpx.Request) -> httpx.Response:
@@ -135,7 +135,7 @@ def test_a_batch_has_no_more_events_than_segment_allows() -> None:
 
 
 class _Connections(BaseHTTPRequestHandler):
-    """Keeps connections open for further requests, and counts them."""
+    """Keeps connections open, and counts them."""
 
     protocol_version = "HTTP/1.1"
     opened = 0
@@ -151,7 +151,7 @@ class _Connections(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nobody listens."""
+        """Do not log."""
 
 
 @pytest.fixture

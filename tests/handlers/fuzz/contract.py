@@ -1,6 +1,6 @@
-"""What design.md's contract says of answers and stored items, written out again: the fuzz tests' judge.
+"""The contract of design.md for answers and stored items: the fuzz tests' oracle.
 
-Nothing here is taken from the code under test. Each function returns complaints; none means all is well.
+It shares no code with the code under test. Each function returns complaints; none means that all is correct.
 """
 
 import json
@@ -103,7 +103,7 @@ _ALWAYS_IN_REPORT: Final = {
 
 
 def about_answer(answer: "Answer", expected: frozenset[int]) -> Iterator[str]:
-    """Judge an answer of either endpoint: a status that may come, and JSON with one line for a person."""
+    """Check an answer of either endpoint: a status of the contract, and JSON with a one-line message."""
     if answer.status not in expected:
         yield f"answered {answer.status}: {answer.body}"
     message = answer.body.get("message")
@@ -116,7 +116,7 @@ def about_answer(answer: "Answer", expected: frozenset[int]) -> Iterator[str]:
 
 
 def about_segment(answer: "Answer", messages: Sequence["Item"], sent: Sequence["SentSms"]) -> Iterator[str]:
-    """Judge what an event led to, while MSG91 accepts all and AWS does its work."""
+    """Check the result of an event, while MSG91 accepts everything and AWS works."""
     yield from about_answer(answer, frozenset({200, 400, 401, 413}))
     results = answer.body.get("results", [])
     if not {result["status"] for result in results} <= {"accepted", "duplicate", "skipped", "invalid"}:
@@ -125,18 +125,18 @@ def about_segment(answer: "Answer", messages: Sequence["Item"], sent: Sequence["
     if not states <= ({"accepted", "invalid"} if answer.status == 200 else {"invalid"}):
         yield f"answered {answer.status}, and stored as {states}"
     if messages and not results:
-        yield "stored, and nothing told"
+        yield "stored, but not answered"
     accepted = sorted((message["crqid"], message["phone"]) for message in messages if "request_id" in message)
     if accepted != sorted((sms.crqid or "", sms.number) for sms in sent):
         yield f"sent {sent}, and on record as accepted {accepted}"
     if len(accepted) != sum(result["status"] == "accepted" for result in results):
-        yield f"on record as accepted {accepted}, and told {results}"
+        yield f"on record as accepted {accepted}, but answered {results}"
     for message in messages:
         yield from about_message(message)
 
 
 def about_message(message: "Item") -> Iterator[str]:
-    """Judge an item of the messages table, whose request has been answered."""
+    """Check an item of the messages table, whose request has been answered."""
     yield from _about_item(message, MESSAGE, _ALWAYS_IN_MESSAGE)
     yield from _about_keys(message, hashes=("crqid", "phone"), sorts=("created_at",))
     if message.get("send_state") == "invalid":
@@ -147,7 +147,7 @@ def about_message(message: "Item") -> Iterator[str]:
 
 
 def about_report(report: "Item") -> Iterator[str]:
-    """Judge an item of the reports table."""
+    """Check an item of the reports table."""
     yield from _about_item(report, REPORT, _ALWAYS_IN_REPORT)
     yield from _about_keys(report, hashes=("report_group", "unmatched_phone"), sorts=("report_id", "reported_at"))
     if report.get("unmatched_phone") != (None if "matched" in report else report.get("phone")):
@@ -167,7 +167,7 @@ def _about_item(item: "Item", checks: Mapping[str, Check], always: set[str]) -> 
 
 
 def _about_keys(item: "Item", hashes: Sequence[str], sorts: Sequence[str]) -> Iterator[str]:
-    """Judge the lengths of keys, which moto does not look at in indexes."""
+    """Check the lengths of keys, which moto does not check in indexes."""
     for names, most in ((hashes, LARGEST_HASH_KEY), (sorts, LARGEST_SORT_KEY)):
         for name in names:
             if len(str(item.get(name, "")).encode()) > most:

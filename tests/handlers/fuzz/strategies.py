@@ -1,4 +1,4 @@
-"""Bodies as nobody should write them: JSON as text, so that what json.dumps would never write is there as well."""
+"""Malformed and unusual bodies: JSON written as text, to include what json.dumps never writes."""
 
 import json
 import os
@@ -61,13 +61,13 @@ ANYTHING: Final = st.recursive(SCALAR, _containers, max_leaves=5)
 
 
 def _places(content: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON value
-    """Return the way to each value in a JSON value."""
+    """Return the path of each value in a JSON value."""
     members = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     return [at, *(place for key, value in members for place in _places(value, (*at, key)))]
 
 
 def _replaced(content: Any, place: tuple[Any, ...], text: str) -> str:  # noqa: ANN401 - any JSON value
-    """Write a JSON value, with another text at a place."""
+    """Write a JSON value, with another text at a path."""
     if not place:
         return text
 
@@ -86,7 +86,7 @@ def mutated(draw: st.DrawFn, samples: Sequence[str]) -> str:
     for replacement in draw(st.lists(ANYTHING | st.sampled_from(samples), max_size=3)):
         try:
             content = json.loads(text)
-        except ValueError:  # a number of thousands of digits is in it already
+        except ValueError:  # it already has a number of thousands of digits
             break
         text = _replaced(content, draw(st.sampled_from(_places(content))), replacement)
     return text
@@ -106,7 +106,7 @@ def odd_members(*names: str) -> st.SearchStrategy[dict[str, object]]:
 
 
 def cut_and_stained(bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Cut bodies off, and write other bytes over a part of them."""
+    """Cut off bodies, and overwrite parts of them with other bytes."""
 
     def stain(drawn: tuple[bytes, float, float, bytes]) -> bytes:
         body, first, second, stain = drawn

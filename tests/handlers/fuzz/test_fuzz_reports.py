@@ -1,4 +1,4 @@
-"""POST /msg91/reports and its queue, from bytes up: what is answered 2xx is in the table or in a queue."""
+"""POST /msg91/reports and its queue, from bytes up: a body that is answered 2xx is in the table or in a queue."""
 
 import base64
 import gzip
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.handlers.conftest import Answer, Endpoint
 
 type Leftovers = Callable[[], tuple[list[dict[str, Any]], list[bytes]]]
-type Judge = Callable[["Answer", bytes], list[str]]
+type Check = Callable[["Answer", bytes], list[str]]
 
 TOKEN: Final = "sandbox-only-report-token"
 RECEIVED: Final = ("2026-01-02T03:04:05.000Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1900-01-01")
@@ -63,19 +63,19 @@ def _unpacked(record: dict[str, Any]) -> bytes:
 
 
 @pytest.fixture
-def judge(left: Leftovers) -> Judge:
-    """Return the complaints about an answer to a body and what it left behind, and remove that."""
+def check(left: Leftovers) -> Check:
+    """Return the complaints about an answer and the stored items, and remove the items."""
 
     def complaints(answer: "Answer", body: bytes) -> list[str]:
         found = list(about_answer(answer, frozenset({200, 202})))
         reports, quarantined = left()
-        told = answer.body
-        if quarantined != [body] * told.get("quarantined", -1):
-            found.append(f"told {told}, and in the quarantine {quarantined}")
-        if answer.status != (202 if quarantined else 200) or not (quarantined or told["stored"]):
-            found.append(f"answered {answer.status}, told {told}")
-        if len(reports) != told.get("stored"):
-            found.append(f"told {told}, and in the table {reports}")
+        answered = answer.body
+        if quarantined != [body] * answered.get("quarantined", -1):
+            found.append(f"answered {answered}, and in the quarantine {quarantined}")
+        if answer.status != (202 if quarantined else 200) or not (quarantined or answered["stored"]):
+            found.append(f"answered {answer.status}, answered {answered}")
+        if len(reports) != answered.get("stored"):
+            found.append(f"answered {answered}, and in the table {reports}")
         return found + [complaint for report in reports for complaint in about_report(report)]
 
     return complaints
@@ -93,14 +93,14 @@ BODY: Final = st.one_of(
 
 @odd.FUZZED
 @given(body=BODY)
-def test_whatever_report_comes_is_in_the_table_or_the_quarantine(body: bytes, report: "Endpoint", judge: Judge) -> None:
-    assert judge(report(body), body) == []
+def test_any_report_is_in_the_table_or_the_quarantine(body: bytes, report: "Endpoint", check: Check) -> None:
+    assert check(report(body), body) == []
 
 
 @odd.FUZZED
 @given(body=odd.cut_and_stained(BODY) | st.binary())
-def test_whatever_bytes_come_are_in_the_table_or_the_quarantine(body: bytes, report: "Endpoint", judge: Judge) -> None:
-    assert judge(report(body), body) == []
+def test_whatever_bytes_come_are_in_the_table_or_the_quarantine(body: bytes, report: "Endpoint", check: Check) -> None:
+    assert check(report(body), body) == []
 
 
 @odd.FUZZED
@@ -111,14 +111,14 @@ def test_whatever_bytes_come_are_in_the_table_or_the_quarantine(body: bytes, rep
     headers=st.none() | st.dictionaries(st.text(max_size=5) | st.just("Content-Type"), odd.ODD, max_size=3),
 )
 def test_an_odd_request_with_the_token_is_in_the_table_or_the_quarantine(
-    members: dict[str, object], body: object, is_base64: object, headers: object, report: "Endpoint", judge: Judge
+    members: dict[str, object], body: object, is_base64: object, headers: object, report: "Endpoint", check: Check
 ) -> None:
     event = {"body": body, "isBase64Encoded": is_base64, "headers": headers, "pathParameters": {"token": TOKEN}}
-    assert judge(report.call(members | event), _read(body, bool(is_base64))) == []
+    assert check(report.call(members | event), _read(body, bool(is_base64))) == []
 
 
 def _read(body: object, is_base64: bool) -> bytes:  # noqa: FBT001 - as API Gateway tells it
-    """Return the bytes that an event's body stands for; what is no base64 stands for itself."""
+    """Return the bytes of an event's body; a body that is not base64 is taken unchanged."""
     text = body if isinstance(body, str) else ""
     try:
         return base64.b64decode(text, validate=True) if is_base64 else text.encode("utf-8", "surrogatepass")
@@ -143,16 +143,16 @@ def test_an_odd_request_without_the_token_is_refused(
 
 @pytest.mark.parametrize("body", odd.DEEP, ids=["arrays", "objects", "open arrays", "open objects"])
 @pytest.mark.parametrize("form", ["", "data="])
-def test_deep_nesting_is_kept_as_it_came(form: str, body: str, report: "Endpoint", judge: Judge) -> None:
+def test_deep_nesting_is_kept_as_it_came(form: str, body: str, report: "Endpoint", check: Check) -> None:
     answer = report(form + body)
-    assert (answer.status, judge(answer, (form + body).encode())) == (202, [])
+    assert (answer.status, check(answer, (form + body).encode())) == (202, [])
 
 
 @pytest.mark.parametrize("form", [str, str.encode], ids=["text", "base64"])
-def test_a_body_of_5_mb_is_kept_as_it_came(form: Callable[[str], object], report: "Endpoint", judge: Judge) -> None:
+def test_a_body_of_5_mb_is_kept_as_it_came(form: Callable[[str], object], report: "Endpoint", check: Check) -> None:
     text = json.dumps([{"number": "919800000001"}]).ljust(MAX_BODY_BYTES)
     answer = report(form(text))
-    assert (answer.status, judge(answer, text.encode())) == (202, [])
+    assert (answer.status, check(answer, text.encode())) == (202, [])
 
 
 @odd.FUZZED
@@ -172,8 +172,8 @@ def test_a_body_of_5_mb_is_kept_as_it_came(form: Callable[[str], object], report
 def test_an_odd_record_is_in_the_table_or_a_queue(
     body: str, attributes: dict[str, object] | None, report: "Endpoint", left: Leftovers
 ) -> None:
-    told = report.invoke({"Records": [QUEUED | {"body": body, "messageAttributes": attributes}]})
+    answered = report.invoke({"Records": [QUEUED | {"body": body, "messageAttributes": attributes}]})
     reports, quarantined = left()
     assert [complaint for item in reports for complaint in about_report(item)] == []
-    assert told in ({"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "record-1"}]})
-    assert reports or quarantined or told["batchItemFailures"]
+    assert answered in ({"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "record-1"}]})
+    assert reports or quarantined or answered["batchItemFailures"]

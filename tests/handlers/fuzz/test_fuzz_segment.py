@@ -1,4 +1,4 @@
-"""POST /segment, from bytes up: whatever comes, an answer that fits, and nothing half true on record."""
+"""POST /segment, from bytes up: any body gets an answer that matches the record."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.handlers.conftest import Answer, Endpoint
 
 type Leftovers = Callable[[], tuple[list["Item"], list["SentSms"]]]
-type Judge = Callable[["Answer"], list[str]]
+type Check = Callable[["Answer"], list[str]]
 
 PHONE: Final = "919800000001"
 
@@ -73,20 +73,20 @@ def left(aws: "Aws", msg91: "FakeMsg91") -> Leftovers:
 
 
 @pytest.fixture
-def judge(left: Leftovers) -> Judge:
-    """Return the complaints about an answer and what it left behind, and remove that."""
+def check(left: Leftovers) -> Check:
+    """Return the complaints about an answer and the stored items, and remove the items."""
     return lambda answer: list(about_segment(answer, *left()))
 
 
 @odd.FUZZED
 @given(body=BODY)
-def test_whatever_json_comes_is_answered_and_told_truly(body: str, ingest: "Endpoint", judge: Judge) -> None:
-    assert judge(ingest(body)) == []
+def test_any_json_gets_an_answer_that_matches_the_record(body: str, ingest: "Endpoint", check: Check) -> None:
+    assert check(ingest(body)) == []
 
 
 @odd.FUZZED
 @given(body=odd.mutated(SAMPLES))
-def test_whatever_json_comes_twice_is_sent_once(body: str, ingest: "Endpoint", left: Leftovers) -> None:
+def test_any_json_that_is_repeated_is_sent_once(body: str, ingest: "Endpoint", left: Leftovers) -> None:
     results = ingest(body).body.get("results", [])
     ingest(body)
     _, sent = left()
@@ -98,8 +98,8 @@ def test_whatever_json_comes_twice_is_sent_once(body: str, ingest: "Endpoint", l
 
 @odd.FUZZED
 @given(body=odd.cut_and_stained(BODY.map(lambda body: body.encode("utf-8", "surrogatepass"))) | st.binary())
-def test_whatever_bytes_come_are_answered_and_told_truly(body: bytes, ingest: "Endpoint", judge: Judge) -> None:
-    assert judge(ingest(body)) == []
+def test_any_bytes_get_an_answer_that_matches_the_record(body: bytes, ingest: "Endpoint", check: Check) -> None:
+    assert check(ingest(body)) == []
 
 
 @odd.FUZZED
@@ -109,17 +109,17 @@ def test_whatever_bytes_come_are_answered_and_told_truly(body: bytes, ingest: "E
     is_base64=odd.ODD,
     headers=st.dictionaries(st.text(max_size=5) | st.sampled_from(["Content-Type", "Cookie"]), odd.ODD, max_size=3),
 )
-def test_an_odd_request_with_the_token_is_answered_and_told_truly(
+def test_an_odd_request_with_the_token_gets_an_answer_that_matches_the_record(
     members: dict[str, object],
     body: object,
     is_base64: object,
     headers: dict[str, object],
     ingest: "Endpoint",
-    judge: Judge,
+    check: Check,
 ) -> None:
     headers |= {"authorization": "Bearer sandbox-only-segment-token"}
     answer = ingest.call(members | {"body": body, "isBase64Encoded": is_base64, "headers": headers})
-    assert judge(answer) == []
+    assert check(answer) == []
 
 
 @odd.FUZZED
@@ -129,25 +129,25 @@ def test_an_odd_request_with_the_token_is_answered_and_told_truly(
     value=odd.ODD,
 )
 def test_an_odd_request_without_the_token_is_refused(
-    event: dict[str, object], names: set[str], value: object, ingest: "Endpoint", judge: Judge
+    event: dict[str, object], names: set[str], value: object, ingest: "Endpoint", check: Check
 ) -> None:
     if names:
         event["headers"] = dict.fromkeys(names, value)
     answer = ingest.call(event)
-    assert (answer.status, judge(answer)) == (401, [])
+    assert (answer.status, check(answer)) == (401, [])
 
 
 @pytest.mark.parametrize("body", odd.DEEP, ids=["arrays", "objects", "open arrays", "Extensible, ever again"])
 @pytest.mark.parametrize("place", ["{}", '{{"type":"track","properties":{}}}', '[{{"json":{}}}]'])
-def test_deep_nesting_is_refused(place: str, body: str, ingest: "Endpoint", judge: Judge) -> None:
+def test_deep_nesting_is_refused(place: str, body: str, ingest: "Endpoint", check: Check) -> None:
     answer = ingest(place.format(body))
-    assert (answer.status, judge(answer)) == (400, [])
+    assert (answer.status, check(answer)) == (400, [])
 
 
 @pytest.mark.parametrize("form", [str, str.encode], ids=["text", "base64"])
 @pytest.mark.parametrize(("excess", "status"), [(-1, 200), (0, 200), (1, 413)])
 def test_a_body_is_read_up_to_5_mb(
-    form: Callable[[str], object], excess: int, status: int, ingest: "Endpoint", judge: Judge
+    form: Callable[[str], object], excess: int, status: int, ingest: "Endpoint", check: Check
 ) -> None:
     answer = ingest(form(SAMPLES[0].ljust(MAX_BODY_BYTES + excess)))
-    assert (answer.status, judge(answer)) == (status, [])
+    assert (answer.status, check(answer)) == (status, [])

@@ -1,4 +1,4 @@
-"""Each find of the fuzz tests, in the smallest form, and what must become of it instead."""
+"""Each failure that the fuzz tests found, in the smallest form, with the right outcome."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.handlers.conftest import Endpoint
 
 PHONE: Final = "919800000001"
-LARGEST_ANSWER: Final = 6 * 1024 * 1024  # bytes that Lambda returns
+MAX_RESPONSE: Final = 6 * 1024 * 1024  # bytes that Lambda returns
 NOT_TEXTS: Final[list[dict[str, Any]]] = [
     {"headers": {"authorization": None, "x-signature": None, "x-webhook-token": None}},
     {"headers": {"authorization": ["Bearer"], "x-signature": 7}},
@@ -62,7 +62,7 @@ def test_a_batch_of_more_events_than_an_answer_can_tell_of_is_refused(
     events: int, status: int, ingest: "Endpoint"
 ) -> None:
     answer = ingest([{"type": "group", "messageId": "m" * 100}] * events)
-    assert (answer.status, len(json.dumps(answer.body)) < LARGEST_ANSWER) == (status, True)
+    assert (answer.status, len(json.dumps(answer.body)) < MAX_RESPONSE) == (status, True)
 
 
 def test_a_number_beyond_floating_point_is_quarantined_and_not_stored_as_infinity(
