@@ -49,12 +49,12 @@ class Listener(ThreadingHTTPServer):
 
     @property
     def is_connected(self) -> bool:
-        return any(connection.ended_by is None for connection in list(self.connections))
+        return any(connection.connection_end is None for connection in list(self.connections))
 
-    def end_connections(self, ended_by: ConnectionEnd) -> None:
+    def end_connections(self, connection_end: ConnectionEnd) -> None:
         """End the open connections, which are all idle."""
         for connection in list(self.connections):
-            connection.end(ended_by)
+            connection.end(connection_end)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # socketserver's
         """Ignore closed connections: callers time out and are killed on purpose."""
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one segment
-    ended_by: ConnectionEnd | None = None
+    connection_end: ConnectionEnd | None = None
 
     def setup(self) -> None:
         super().setup()
@@ -79,15 +79,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.connections.discard(self)
         super().finish()
 
-    def end(self, ended_by: ConnectionEnd) -> None:
-        self.ended_by = ended_by
-        if ended_by is ConnectionEnd.CLOSED:
+    def end(self, connection_end: ConnectionEnd) -> None:
+        self.connection_end = connection_end
+        if connection_end is ConnectionEnd.CLOSED:
             with suppress(OSError):  # the caller closed it first
                 self.connection.shutdown(socket.SHUT_WR)
 
     def do_POST(self) -> None:
-        if self.ended_by:
-            self._waste(self.ended_by)
+        if self.connection_end:
+            self._waste(self.connection_end)
         elif self.server.simulator.resets_unread(self.server.name):
             self._reset()
         else:
@@ -100,9 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
             authkey = self.headers.get("authkey")
             self._give(self.server.simulator.answer(self.path, authkey, body, self.server.name))
 
-    def _waste(self, ended_by: ConnectionEnd) -> None:
-        self.server.wasted.append(ended_by)
-        if ended_by is ConnectionEnd.DROPPED:
+    def _waste(self, connection_end: ConnectionEnd) -> None:
+        self.server.wasted.append(connection_end)
+        if connection_end is ConnectionEnd.DROPPED:
             self.server.stopped.wait(self.server.silence)
         self._reset()
 

@@ -26,23 +26,23 @@ class Freezes:
 
     @property
     def planned(self) -> set[str]:
-        return {f"freeze: {ended_by.value}" for ended_by in ConnectionEnd}
+        return {f"freeze: {connection_end.value}" for connection_end in ConnectionEnd}
 
     def work(self, _thread: int) -> bool:
         with self._fleet.idle_environment() as environment:
             if not environment or not environment.msg91.is_connected:
                 return False
-            ended_by = self._plan.next_fault() or ConnectionEnd.CLOSED
-            freeze(environment, min(self._max_seconds, MIN_FREEZE + self._random.expovariate(1)), ended_by)
-        self._tally.add(f"freeze: {ended_by.value}")
+            connection_end = self._plan.next_fault() or ConnectionEnd.CLOSED
+            freeze(environment, min(self._max_seconds, MIN_FREEZE + self._random.expovariate(1)), connection_end)
+        self._tally.add(f"freeze: {connection_end.value}")
         time.sleep(_BETWEEN_FREEZES)
         return True
 
 
-def freeze(environment: Environment, seconds: float, ended_by: ConnectionEnd | None) -> None:
+def freeze(environment: Environment, seconds: float, connection_end: ConnectionEnd | None) -> None:
     """Freeze an idle environment; its connections end meanwhile."""
     environment.emulator.freeze()
-    if ended_by:
-        environment.msg91.end_connections(ended_by)
+    if connection_end:
+        environment.msg91.end_connections(connection_end)
     time.sleep(seconds)
     environment.emulator.thaw()

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "ended_by",
+    "connection_end",
     [None, *ConnectionEnd],
     ids=["alive", "closed by FIN", "forgotten by a load balancer", "forgotten by a NAT gateway"],
 )
 def test_the_first_event_after_a_freeze_is_sent_once_however_its_connection_ended(
-    world: World, segment: Segment, new_event: NewEvent, ended_by: ConnectionEnd | None
+    world: World, segment: Segment, new_event: NewEvent, connection_end: ConnectionEnd | None
 ) -> None:
     world.simulator.interceptor = watched = AtMsg91()
     before, after = new_event(), new_event()
@@ -27,7 +27,7 @@ def test_the_first_event_after_a_freeze_is_sent_once_however_its_connection_ende
     with world.fleets[INGEST].idle_environment() as environment:
         assert environment is not None
         assert watched.callers == [environment.name]
-        freeze(environment, MIN_FREEZE, ended_by)
+        freeze(environment, MIN_FREEZE, connection_end)
     assert segment.deliver([after])[0].status == "accepted"
     assert watched.callers == [environment.name] * 2
     assert Ledger(world).sms_of(after) == 1
