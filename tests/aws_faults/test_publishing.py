@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FUNCTION: Final = "DeliveryEventsFunction"
 SECRET: Final = Site(_FUNCTION, "GetSecretValue", "Secret")
 SET_ASIDE: Final = Site(_FUNCTION, "SendMessage", "DeliveryEventsDeadLetterQueue")
-POISON: Final[dict[str, Any]] = {"dynamodb": {"SequenceNumber": "poison"}}
+UNDELIVERABLE: Final[dict[str, Any]] = {"dynamodb": {"SequenceNumber": "undeliverable"}}
 
 EACH_FAULT: Final = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 EACH_LASTING_FAULT: Final = pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING.keys())
@@ -42,9 +42,9 @@ def test_nothing_is_sent_or_lost_while_the_secret_cannot_be_read(
     world: "World", expected_ids: list[str], fault: Fault
 ) -> None:
     with injected(world.aws, {SECRET: fault}):
-        given_back = world.publish({"dynamodb": {"SequenceNumber": "first"}}, POISON)
+        returned = world.publish({"dynamodb": {"SequenceNumber": "first"}}, UNDELIVERABLE)
     # If only the answer is late or lost, an SDK retry may still get it.
-    assert given_back == ["first"] or world.queued("DeliveryEventsDeadLetterQueue") == 2
+    assert returned == ["first"] or world.queued("DeliveryEventsDeadLetterQueue") == 2
     assert world.segment.received() == []
     world.read_stream()
     assert list(world.segment.events()) == expected_ids
@@ -55,9 +55,9 @@ def test_an_undeliverable_record_is_in_the_queue_or_returned(
     world: "World", expected_ids: list[str], fault: Fault
 ) -> None:
     with injected(world.aws, {SET_ASIDE: fault}):
-        given_back = world.publish(POISON)
-    assert given_back == ["poison"] or world.queued("DeliveryEventsDeadLetterQueue")
-    world.publish(*[POISON] * len(given_back))
+        returned = world.publish(UNDELIVERABLE)
+    assert returned == ["undeliverable"] or world.queued("DeliveryEventsDeadLetterQueue")
+    world.publish(*[UNDELIVERABLE] * len(returned))
     assert world.queued("DeliveryEventsDeadLetterQueue") >= 1
     world.read_stream()
     assert list(world.segment.events()) == expected_ids

@@ -149,9 +149,9 @@ class Signature:
 
 
 def _signatures(body: Body) -> Iterator[Signature]:
-    yield Signature("nobody", "nothing", None)
-    yield Signature("nobody", "nothing", "")
-    yield Signature("nobody", "nothing", "0" * 40)
+    yield Signature("none", "nothing", None)
+    yield Signature("none", "nothing", "")
+    yield Signature("none", "nothing", "0" * 40)
     for whose in ("now", "before", "third"):
         yield Signature(whose, "whole", _hmac(f"shared-{whose}", body.text))
         yield Signature(whose, "other", _hmac(f"shared-{whose}", FORGED))

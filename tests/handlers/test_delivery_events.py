@@ -66,15 +66,15 @@ def test_records_before_the_first_that_failed_are_done(publish: "Invoke", aws: "
 def test_an_undeliverable_record_is_dead_lettered_and_does_not_block_others(
     publish: "Invoke", segment: "FakeSegment", aws: "Aws", stream: dict[str, Any]
 ) -> None:
-    poison = stream["Records"][0]
-    del poison["dynamodb"]["ApproximateCreationDateTime"]
+    undeliverable = stream["Records"][0]
+    del undeliverable["dynamodb"]["ApproximateCreationDateTime"]
     assert publish(stream) == DONE
     assert [event["event"] for event in segment.received()] == ["SMS Delivered"]
     (kept,) = aws.queued("DeliveryEventsDeadLetterQueue")
-    assert json.loads(kept["Records"][0]["body"]) == poison
+    assert json.loads(kept["Records"][0]["body"]) == undeliverable
 
 
-def test_a_record_set_aside_can_be_handed_over_again(
+def test_a_dead_lettered_record_can_be_redriven(
     publish: "Invoke", segment: "FakeSegment", aws: "Aws", stream: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as bug:
@@ -121,10 +121,10 @@ def test_the_outcomes_of_events_are_counted(
 ) -> None:
     accepted, delivered = stream["Records"]
     publish({"Records": [delivered]})
-    poison, nobodys = deepcopy(accepted), deepcopy(accepted)
-    del poison["dynamodb"]["ApproximateCreationDateTime"]
-    del nobodys["dynamodb"]["NewImage"]["user_id"]
-    publish({"Records": [accepted, poison, nobodys]})
+    undeliverable, without_user = deepcopy(accepted), deepcopy(accepted)
+    del undeliverable["dynamodb"]["ApproximateCreationDateTime"]
+    del without_user["dynamodb"]["NewImage"]["user_id"]
+    publish({"Records": [accepted, undeliverable, without_user]})
     segment.fail(Answer(429, headers={"Retry-After": "300"}))
     publish(stream)
     names = ("DeliveryEventSent", "DeliveryEventFailed", "DeliveryEventSkipped", "DeliveryEventRetry")

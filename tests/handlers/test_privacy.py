@@ -236,7 +236,7 @@ def _quarantined_and_redriven(world: World) -> None:
     world.redrive(*world.queued("ReportsQuarantineQueue"))
 
 
-def _poison(world: World) -> None:
+def _undeliverable(world: World) -> None:
     packed = {"messageAttributes": {"body_encoding": {"stringValue": "gzip+base64"}}}
     record = {"messageId": "record-1", "body": f"{PHONE} {TEXT}"}
     world.redrive(record | packed, {"messageId": "record-2"}, record | {"messageAttributes": [PHONE]}, record)
@@ -290,7 +290,7 @@ PATHS: Final[dict[str, Drive]] = {
     "matched and contradicted": _matched_and_contradicted,
     "redriven": _redriven,
     "quarantined and redriven": _quarantined_and_redriven,
-    "poison in the queue": _poison,
+    "undeliverable in the queue": _undeliverable,
     "nothing durable": _nothing_durable,
 }
 

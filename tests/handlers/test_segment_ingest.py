@@ -101,10 +101,10 @@ def test_msg91s_throttling_is_passed_on(ingest: "Endpoint", event: dict[str, Any
 def test_an_event_is_in_flight_while_it_is_being_sent(
     ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91"
 ) -> None:
-    meanwhile = []
-    msg91.during_call = lambda: meanwhile.append(ingest(event))
+    repeats = []
+    msg91.during_call = lambda: repeats.append(ingest(event))
     ingest(event)
-    assert [(repeat.status, repeat.body["results"][0]["status"]) for repeat in meanwhile] == [(503, "in_flight")]
+    assert [(repeat.status, repeat.body["results"][0]["status"]) for repeat in repeats] == [(503, "in_flight")]
 
 
 def test_a_refusing_database_is_answered_503_and_nothing_is_sent(

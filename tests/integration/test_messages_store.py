@@ -26,8 +26,8 @@ CLAIM_REQUEST: Final = ClaimRequest("Crqid1", {"phone": PHONE})
 DELIVERED: Final = StatusUpdate(DeliveryStatus.DELIVERED, "1", "DELIVERED", None, "2026-01-02T03:05:00Z", "digest")
 
 
-def _claim(messages: "Messages", clock: "Clock", draft: ClaimRequest = CLAIM_REQUEST) -> "Claim":
-    return messages.claim([draft], clock(), LEASE)[0]
+def _claim(messages: "Messages", clock: "Clock", request: ClaimRequest = CLAIM_REQUEST) -> "Claim":
+    return messages.claim([request], clock(), LEASE)[0]
 
 
 def _claimed(messages: "Messages", clock: "Clock") -> Claimed:
@@ -164,7 +164,7 @@ def test_a_claimed_message_is_not_claimed_by_another(messages: "Messages", clock
     assert isinstance(_claim(messages, clock), Found)
 
 
-def test_each_draft_of_a_batch_has_the_claim_of_its_own_key(messages: "Messages", clock: "Clock") -> None:
+def test_each_claim_request_of_a_batch_has_the_claim_of_its_own_key(messages: "Messages", clock: "Clock") -> None:
     _claim(messages, clock, ClaimRequest("Crqid2", {"phone": PHONE}))
     claims = messages.claim([ClaimRequest(f"Crqid{n}", {"phone": PHONE}) for n in (1, 2, 3)], clock(), LEASE)
     assert [(type(claim), getattr(claim, "crqid", None)) for claim in claims] == [
@@ -179,7 +179,9 @@ def test_a_claim_that_dynamodb_refuses_names_its_error(
     assert _claim(messages, clock) == NotClaimed("ProvisionedThroughputExceededException")
 
 
-def test_an_invalid_draft_is_put_on_record_with_its_reason(messages: "Messages", aws: "Aws", clock: "Clock") -> None:
+def test_an_invalid_claim_request_is_put_on_record_with_its_reason(
+    messages: "Messages", aws: "Aws", clock: "Clock"
+) -> None:
     _claim(messages, clock, ClaimRequest("Crqid1", {"phone": "12345"}, "properties.phone: too short"))
     message = aws.message("Crqid1")
     assert (message["send_state"], message["error"]) == ("invalid", "properties.phone: too short")

@@ -44,7 +44,7 @@ def record(number: int, **attributes: str) -> Record:
     }
 
 
-POISON: Final = record(0) | {"dynamodb": {"SequenceNumber": "0", "NewImage": {"crqid": "not in wire form"}}}
+UNDELIVERABLE: Final = record(0) | {"dynamodb": {"SequenceNumber": "0", "NewImage": {"crqid": "not in wire form"}}}
 
 
 @dataclass
@@ -191,7 +191,7 @@ def test_of_several_batches_only_what_was_not_accepted_is_returned(
     assert publication.checkpoint == publication.sent == len(sent(segment)) == 16
 
 
-def test_an_event_too_large_for_segment_is_set_aside(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
+def test_an_event_too_large_for_segment_is_dead_lettered(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
     large = record(2, message_id="x" * 32_000)
     publication = publish(record(1), large, record(3))
     assert (publication.checkpoint, publication.sent, publication.dead_lettered) == (3, 2, 1)
@@ -199,19 +199,26 @@ def test_an_event_too_large_for_segment_is_set_aside(publish: Publish, segment: 
 
 
 @pytest.mark.parametrize(
-    "poison",
-    [POISON, {}, {"dynamodb": {}}, {"dynamodb": None}, record(2, delivery_status="strange"), record(2, crqid="")],
+    "undeliverable",
+    [
+        UNDELIVERABLE,
+        {},
+        {"dynamodb": {}},
+        {"dynamodb": None},
+        record(2, delivery_status="strange"),
+        record(2, crqid=""),
+    ],
     ids=["no wire form", "no change", "no time", "null", "an unknown status", "no key"],
 )
-def test_a_record_that_cannot_be_read_is_set_aside_as_it_came(
-    publish: Publish, segment: "FakeSegment", aws: "Aws", poison: Record
+def test_a_record_that_cannot_be_read_is_dead_lettered_unchanged(
+    publish: Publish, segment: "FakeSegment", aws: "Aws", undeliverable: Record
 ) -> None:
-    publication = publish(record(1), poison, record(3))
+    publication = publish(record(1), undeliverable, record(3))
     assert (publication.checkpoint, publication.dead_lettered) == (3, 1)
-    assert (sent(segment), dead_lettered(aws)) == (["c1", "c3"], [poison])
+    assert (sent(segment), dead_lettered(aws)) == (["c1", "c3"], [undeliverable])
 
 
-def test_an_event_that_segment_refuses_is_found_and_set_aside(
+def test_an_event_that_segment_refuses_is_found_and_dead_lettered(
     publish: Publish, segment: "FakeSegment", aws: "Aws"
 ) -> None:
     refused = record(3, settled_at="0001-01-01T00:00:00.000Z", crqid="c" * 120)
@@ -220,7 +227,7 @@ def test_an_event_that_segment_refuses_is_found_and_set_aside(
     assert (sent(segment), dead_lettered(aws)) == (["c1", "c2", "c4", "c5"], [refused])
 
 
-def test_a_batch_that_is_refused_once_is_sent_singly_and_nothing_is_set_aside(
+def test_a_batch_that_is_refused_once_is_sent_singly_and_nothing_is_dead_lettered(
     publish: Publish, segment: "FakeSegment", aws: "Aws"
 ) -> None:
     segment.fail(BAD_REQUEST)
@@ -230,7 +237,7 @@ def test_a_batch_that_is_refused_once_is_sent_singly_and_nothing_is_set_aside(
 
 def test_returned_records_are_not_dead_lettered_yet(publish: Publish, segment: "FakeSegment", aws: "Aws") -> None:
     segment.fail(*[UNAVAILABLE] * 20)
-    publication = publish(record(1), POISON)
+    publication = publish(record(1), UNDELIVERABLE)
     assert (publication.checkpoint, publication.dead_lettered, dead_lettered(aws)) == (0, 0, [])
 
 
@@ -238,12 +245,12 @@ def test_a_record_that_cannot_be_dead_lettered_is_returned_with_all_after_it(
     publish: Publish, segment: "FakeSegment", aws: "Aws"
 ) -> None:
     aws.delete_queue("DeliveryEventsDeadLetterQueue")
-    publication = publish(record(1), POISON, record(3))
+    publication = publish(record(1), UNDELIVERABLE, record(3))
     assert (publication.checkpoint, publication.dead_lettered) == (1, 0)
     assert sent(segment) == ["c1", "c3"]
 
 
-def test_a_record_set_aside_carries_its_reason_without_the_data(publish: Publish, aws: "Aws") -> None:
+def test_a_dead_lettered_record_has_its_reason_without_the_data(publish: Publish, aws: "Aws") -> None:
     publish(record(2, delivery_status="919800000001"))
     (event,) = aws.queued("DeliveryEventsDeadLetterQueue")
     assert event["Records"][0]["messageAttributes"]["reason"]["stringValue"] == "unexpected ValueError"

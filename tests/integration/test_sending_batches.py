@@ -197,10 +197,10 @@ def test_a_batch_delivered_again_sends_only_what_is_new(send: "Send", msg91: "Fa
 def test_a_batch_delivered_while_it_is_being_sent_is_in_flight(
     send: "Send", msg91: "FakeMsg91", track: "Track"
 ) -> None:
-    meanwhile: list[str] = []
-    msg91.during_call = lambda: meanwhile.extend(_statuses(send(*_batch(track))))
+    repeats: list[str] = []
+    msg91.during_call = lambda: repeats.extend(_statuses(send(*_batch(track))))
     send(*_batch(track))
-    assert (meanwhile, len(msg91.sent)) == (["in_flight"] * 3, 3)
+    assert (repeats, len(msg91.sent)) == (["in_flight"] * 3, 3)
 
 
 def test_what_there_is_no_time_for_is_left_to_the_next_delivery(

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 type Check = Callable[[Any], bool]
 
-LARGEST_ITEM: Final = 400 * 1024
-LARGEST_HASH_KEY: Final = 2048
-LARGEST_SORT_KEY: Final = 1024
-LONGEST_BAD_PHONE: Final = 32
+MAX_ITEM_BYTES: Final = 400 * 1024
+MAX_HASH_KEY_BYTES: Final = 2048
+MAX_SORT_KEY_BYTES: Final = 1024
+MAX_BAD_PHONE_LENGTH: Final = 32
 
 _SEND_STATES: Final = frozenset(["sending", "accepted", "rejected", "invalid", "held", "retryable", "unknown"])
 _STATUSES: Final = frozenset(["delivered", "failed", "ndnc", "rejected", "blocked", "pending", "unknown"])
@@ -47,7 +47,7 @@ def is_phone(value: object) -> bool:
 
 
 def _is_phone_or_its_text(value: object) -> bool:
-    return is_phone(value) or (_is_text(value) and len(str(value)) <= LONGEST_BAD_PHONE)
+    return is_phone(value) or (_is_text(value) and len(str(value)) <= MAX_BAD_PHONE_LENGTH)
 
 
 def _is_json(value: object) -> bool:
@@ -162,13 +162,13 @@ def _about_item(item: "Item", checks: Mapping[str, Check], always: set[str]) -> 
             yield f"{name} is no attribute of the contract"
         elif not _holds(checks[name], value):
             yield f"{name} is {str(value)[:100]!r}"
-    if sum(len(f"{name}{value}".encode()) for name, value in item.items()) > LARGEST_ITEM:
+    if sum(len(f"{name}{value}".encode()) for name, value in item.items()) > MAX_ITEM_BYTES:
         yield "larger than an item can be"
 
 
 def _about_keys(item: "Item", hashes: Sequence[str], sorts: Sequence[str]) -> Iterator[str]:
     """Check the lengths of keys, which moto does not check in indexes."""
-    for names, most in ((hashes, LARGEST_HASH_KEY), (sorts, LARGEST_SORT_KEY)):
+    for names, most in ((hashes, MAX_HASH_KEY_BYTES), (sorts, MAX_SORT_KEY_BYTES)):
         for name in names:
             if len(str(item.get(name, "")).encode()) > most:
                 yield f"{name} is longer than a key can be"

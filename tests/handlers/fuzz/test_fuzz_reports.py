@@ -117,7 +117,7 @@ def test_an_odd_request_with_the_token_is_in_the_table_or_the_quarantine(
     assert check(report.call(members | event), _read(body, bool(is_base64))) == []
 
 
-def _read(body: object, is_base64: bool) -> bytes:  # noqa: FBT001 - as API Gateway tells it
+def _read(body: object, is_base64: bool) -> bytes:  # noqa: FBT001 - as API Gateway passes it
     """Return the bytes of an event's body; a body that is not base64 is taken unchanged."""
     text = body if isinstance(body, str) else ""
     try:
