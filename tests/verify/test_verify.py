@@ -2,9 +2,9 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
@@ -13,11 +13,12 @@ import pytest
 from botocore.client import BaseClient
 from werkzeug.wrappers import Request
 
-from sandbox.interception import PASS, Call, Verdict
 from sandbox.template import PATH, STACK_NAME, load_document
+from scripts.verify import reports
 from scripts.verify.__main__ import CHECKS, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
 from scripts.verify.results import NAME_WIDTH
+from scripts.verify.target import Target
 from segment_msg91.settings import Secrets
 from tests.verify.conftest import SECRET, Verify, World
 
@@ -60,23 +61,15 @@ def test_other_bodies_in_the_quarantine_stay_and_are_visible(world: World, verif
     assert sorted(left) == sorted(bodies)
 
 
-class StopAtTheFirstQuery:
-    """Ctrl-C during the search for the stored report."""
+def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = reports._keys  # noqa: SLF001
 
-    is_stopped = False
+    def stop_once(target: Target, marker: str) -> Iterator[dict[str, Any]]:
+        monkeypatch.setattr(reports, "_keys", search)
+        assert len(list(search(target, marker))) == 1
+        raise KeyboardInterrupt
 
-    def before(self, call: Call) -> Verdict:
-        if (call.operation, call.resource) == ("Query", "ReportsTable") and not self.is_stopped:
-            self.is_stopped = True
-            os.kill(os.getpid(), signal.SIGINT)
-        return PASS
-
-    def after(self, call: Call) -> None:
-        """Nothing follows."""
-
-
-def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify) -> None:
-    world.stack.aws.interceptor = StopAtTheFirstQuery()
+    monkeypatch.setattr(reports, "_keys", stop_once)
 
     verified = verify()
 
