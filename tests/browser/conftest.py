@@ -1,48 +1,24 @@
-"""The console as people see it: chromium on one side, the local stack on the other."""
+"""The console's page in chromium, in front of the local stack."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
 
 from sandbox.samples import authorization, track
 from sandbox.stack import Options, Stack, running_stack
-from tests.browser.chromium import Browser, running_browser
+from tests.browser.console_page import ConsolePage, running_browser, visiting
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 type Deliver = Callable[..., str]
+type Visit = Callable[..., ConsolePage]
+"""Takes a password, or None for a cancelled prompt, and a Screen. The tab has opened nothing yet."""
 
 PHONE: Final = "919800000001"
-
-
-@dataclass(frozen=True, slots=True)
-class Onlooker:
-    """Somebody at a browser."""
-
-    browser: Browser
-    url: str
-
-    def sign_in(self, password: str) -> None:
-        """Answer the browser's prompt, and wait for the page."""
-        self.browser.credentials = ("support", password)
-        self.browser.open(self.url)
-        self.browser.wait_for("document.body.dataset.access === 'granted'")
-
-    def sees(self, words: str, selector: str = "body") -> None:
-        """Wait until the words stand there. Raises BrowserError when they never do."""
-        self.browser.wait_for(f"document.querySelector({selector!r}).innerText.includes({words!r})")
-
-    def looks_for(self, by: str, value: str) -> None:
-        self.browser.evaluate(f"(by => {{ by.value = {by!r}; by.dispatchEvent(new Event('change')) }})(by)")
-        self.browser.type("#value", value)
-        self.browser.press("Enter")
-
-    def opens(self, crqid: str) -> None:
-        self.browser.wait_for(f"document.querySelector('a[href=\"#/{crqid}\"]') !== null")
-        self.browser.click(f'a[href="#/{crqid}"]')
-        self.browser.wait_for(f"document.querySelector('[data-field=crqid]').textContent === {crqid!r}")
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +28,35 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
+    with running_browser(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
 @pytest.fixture
-def onlooker(stack: Stack, tmp_path: Path) -> Iterator[Onlooker]:
+def visit(browser: "Browser", stack: Stack) -> Iterator[Visit]:
+    """Open tabs on an empty console. No tab may have errors or ask another host when the test ends."""
     stack.reset()
-    with running_browser(tmp_path / "profile") as browser:
-        yield Onlooker(browser, stack.console_url)
-        assert browser.complaints == []
-        assert [url for url in browser.requested if not url.startswith((stack.console_url, "data:", "about:"))] == []
+    with ExitStack() as tabs:
+        visited: list[ConsolePage] = []
+
+        def new(*arguments: Any) -> ConsolePage:  # noqa: ANN401 - see Visit
+            visited.append(tabs.enter_context(visiting(browser, stack.console_url, *arguments)))
+            return visited[-1]
+
+        yield new
+        assert [console.console_errors for console in visited] == [[] for _ in visited]
+        for console in visited:
+            local = (stack.console_url, "data:", "about:")
+            assert [url for url in console.requested if not url.startswith(local)] == []
 
 
 @pytest.fixture
-def people(onlooker: Onlooker, stack: Stack) -> Onlooker:
-    """Signed in."""
-    onlooker.sign_in(stack.secret["console_token"])
-    return onlooker
+def signed_in(visit: Visit, stack: Stack) -> ConsolePage:
+    console = visit(stack.secret["console_token"])
+    console.sign_in()
+    return console
 
 
 @pytest.fixture

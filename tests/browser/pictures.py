@@ -1,20 +1,27 @@
-"""`python -m tests.browser.pictures` takes the README's pictures of the console, before the local stack.
+"""`python -m tests.browser.pictures` takes the README's pictures of the console, in front of the local stack.
 
 With the font Inter installed (fonts-inter) they look as in the README; pngquant then makes them small.
 """
 
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
 from sandbox.samples import authorization, track
 from sandbox.stack import Options, Stack, running_stack
 from sandbox.template import PATH
-from tests.browser.chromium import Browser, running_browser
+from tests.browser.console_page import Screen, running_browser, visiting
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PICTURES: Final = PATH.parent / "docs" / "images"
+SCREENS: Final = {
+    "console.png": Screen(1240, 780),
+    "console-phone.png": Screen(390, 844, scheme="dark", scale=1.5, is_mobile=True),
+}
 # Their numbers make MSG91 do what the picture is to show. The last one is opened.
 EVENTS: Final = (
     ("Order Shipped", "919800000061"),
@@ -48,18 +55,15 @@ def _deliver(stack: Stack) -> None:
         httpx.post(stack.segment_url, json=event, headers={"authorization": authorization(stack.secret)}, timeout=60)
 
 
-def _take(stack: Stack, browser: Browser) -> None:
-    browser.command("Emulation.setLocaleOverride", locale="en-GB")
-    browser.credentials = ("support", stack.secret["console_token"])
-    browser.look_like(1240, 780, scheme="light")
-    browser.open(stack.console_url)
-    browser.wait_for(f"document.querySelectorAll('#messages li').length === {len(EVENTS)}")
-    browser.click("#messages li:first-child a")
-    browser.wait_for("document.getElementById('message').innerText.includes('Report')")
-    browser.evaluate("document.activeElement.blur()")
-    browser.screenshot(PICTURES / "console.png")
-    browser.look_like(390, 844, scheme="dark", scale=1.5, mobile=True)
-    browser.screenshot(PICTURES / "console-phone.png")
+def _take(stack: Stack, browser: "Browser") -> None:
+    for name, screen in SCREENS.items():
+        with visiting(browser, stack.console_url, stack.secret["console_token"], screen) as console:
+            console.sign_in()
+            console.counts("#messages li", len(EVENTS))
+            console.page.locator("#messages li a").first.click()
+            console.sees("Report", "#message")
+            console.evaluate("document.activeElement.blur()")
+            console.page.screenshot(path=PICTURES / name)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
-"""The console's page in a real browser, before the local stack."""
+"""The console's page in a real browser, in front of the local stack."""
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
-from tests.browser.chromium import PROGRAM
+from tests.browser.console_page import PROGRAM, Screen
 
 if TYPE_CHECKING:
     from sandbox.stack import Stack
-    from tests.browser.conftest import Deliver, Onlooker
+    from tests.browser.conftest import Deliver, Visit
+    from tests.browser.console_page import ConsolePage
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs chromium: `apt-get install chromium`")
 
 HOSTILE: Final = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script><b>bold</b>"
-LOOKS_EVERY: Final = 4.0
+POLL_INTERVAL: Final = 4.0
 """Seconds, as in console.js."""
-# The lowest contrast of any text with what lies behind it, as WCAG 2 reckons it, and that text. Colours that let others
-# shine through are laid one over another.
+# The lowest contrast of any text with what is behind it, as WCAG 2 computes it, and that text. Translucent colours
+# are laid one over another.
 LOWEST_CONTRAST: Final = """(() => {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const luminance = (colours) => {
@@ -40,107 +41,116 @@ LOWEST_CONTRAST: Final = """(() => {
 })()"""
 
 
-def test_the_browsers_prompt_lets_people_in(onlooker: "Onlooker", stack: "Stack", deliver: "Deliver") -> None:
+def test_the_browsers_prompt_lets_people_in(visit: "Visit", stack: "Stack", deliver: "Deliver") -> None:
     deliver()
-    onlooker.sign_in(stack.secret["console_token"])
-    onlooker.sees("Order Shipped", "#messages")
-    assert onlooker.browser.prompts == 1
+    console = visit(stack.secret["console_token"])
+    console.sign_in()
+    console.sees("Order Shipped", "#messages")
+    assert console.prompts == 1
 
 
 def test_who_is_not_asked_by_the_browser_signs_in_on_the_page(
-    onlooker: "Onlooker", stack: "Stack", deliver: "Deliver"
+    visit: "Visit", stack: "Stack", deliver: "Deliver"
 ) -> None:
     deliver()
-    browser = onlooker.browser
-    browser.open(onlooker.url)
-    assert browser.evaluate("document.body.dataset.access") == "refused"
-    assert "Order Shipped" not in browser.text()
-    browser.type("#token", "wrong")
-    browser.press("Enter")
-    onlooker.sees("This token is not", "#sign-in-problem")
-    browser.type("#token", stack.secret["console_token"])
-    browser.press("Enter")
-    browser.wait_for("document.body.dataset.access === 'granted'")
-    onlooker.sees("Order Shipped", "#messages")
-    assert browser.prompts == 1  # the page's own tries raise none
-    assert browser.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+    console = visit()
+    console.open()
+    assert console.evaluate("document.body.dataset.access") == "refused"
+    assert "Order Shipped" not in console.text()
+    console.type("#token", "wrong")
+    console.press("Enter")
+    console.sees("This token is not", "#sign-in-problem")
+    console.type("#token", stack.secret["console_token"])
+    console.press("Enter")
+    console.waits_for_access()
+    console.sees("Order Shipped", "#messages")
+    assert console.prompts == 1  # the page's own tries raise none
+    assert console.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
 
 
-def test_a_new_message_appears_and_its_report_comes_in_by_themselves(people: "Onlooker", deliver: "Deliver") -> None:
-    people.sees("No SMS in these days")
+def test_a_new_message_appears_and_its_report_comes_in_by_themselves(
+    signed_in: "ConsolePage", deliver: "Deliver"
+) -> None:
+    signed_in.sees("No SMS in these days")
     deliver("919800000007", "Arrives While Watched")  # whose report comes five seconds late
-    people.sees("Accepted", "#messages")
-    people.sees("Arrives While Watched", "#messages")
-    people.sees("Delivered", "#messages")
+    signed_in.sees("Accepted", "#messages")
+    signed_in.sees("Arrives While Watched", "#messages")
+    signed_in.sees("Delivered", "#messages")
 
 
-def test_nobody_is_asked_while_nobody_looks(people: "Onlooker") -> None:
-    browser = people.browser
-    people.sees("No SMS in these days")
-    browser.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
-    asked = browser.evaluate("performance.getEntriesByType('resource').length")
-    time.sleep(LOOKS_EVERY * 1.5)
-    assert browser.evaluate("performance.getEntriesByType('resource').length") == asked
+def test_nobody_is_asked_while_nobody_looks(signed_in: "ConsolePage") -> None:
+    signed_in.sees("No SMS in these days")
+    signed_in.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
+    asked = signed_in.evaluate("performance.getEntriesByType('resource').length")
+    time.sleep(POLL_INTERVAL * 1.5)
+    assert signed_in.evaluate("performance.getEntriesByType('resource').length") == asked
 
 
-def test_a_message_is_told_as_a_timeline_with_its_reason_and_what_to_do(people: "Onlooker", deliver: "Deliver") -> None:
-    people.opens(deliver("919800000002"))
-    people.sees("India's DLT registry has no active template that fits this text.", "#message")
-    text = people.browser.text("#message")
+def test_a_message_is_told_as_a_timeline_with_its_reason_and_what_to_do(
+    signed_in: "ConsolePage", deliver: "Deliver"
+) -> None:
+    signed_in.opens(deliver("919800000002"))
+    signed_in.sees("India's DLT registry has no active template that fits this text.", "#message")
+    text = signed_in.text("#message")
     assert "What to do" in text
-    steps = people.browser.evaluate("[...document.querySelectorAll('#timeline .title')].map(step => step.innerText)")
+    steps = signed_in.evaluate("[...document.querySelectorAll('#timeline .title')].map(step => step.innerText)")
     assert steps == ["Event from Segment", "Accepted by MSG91", "Report: failed"]
     for words in ("Template Inactive on DLT", "MSGIND", "Credits", "GSM-7", "91••••••••02"):
         assert words in text
 
 
-def test_a_message_is_opened_and_left_by_the_keyboard(people: "Onlooker", deliver: "Deliver") -> None:
-    browser = people.browser
+def test_a_message_is_opened_and_left_by_the_keyboard(signed_in: "ConsolePage", deliver: "Deliver") -> None:
     crqid = deliver()
-    people.sees("Order Shipped", "#messages")
-    browser.evaluate("document.getElementById('live').focus()")
-    browser.press("Tab")
-    assert browser.evaluate("document.activeElement.hash") == f"#/{crqid}"
-    browser.press("Enter")
-    people.sees("Accepted by MSG91", "#message")
-    assert browser.evaluate("document.activeElement.className") == "message"
-    browser.evaluate("history.back()")
-    browser.wait_for("document.getElementById('message').hidden")
-    assert browser.evaluate("document.activeElement.hash") == f"#/{crqid}"
+    signed_in.sees("Order Shipped", "#messages")
+    signed_in.evaluate("document.getElementById('live').focus()")
+    signed_in.press("Tab")
+    assert signed_in.evaluate("document.activeElement.hash") == f"#/{crqid}"
+    signed_in.press("Enter")
+    signed_in.sees("Accepted by MSG91", "#message")
+    assert signed_in.evaluate("document.activeElement.className") == "message"
+    signed_in.evaluate("history.back()")
+    signed_in.hides("#message")
+    assert signed_in.evaluate("document.activeElement.hash") == f"#/{crqid}"
 
 
 @pytest.mark.parametrize("by", ["phone", "message_id", "user_id", "request_id"])
-def test_people_search_by_whatever_they_have(people: "Onlooker", stack: "Stack", deliver: "Deliver", by: str) -> None:
+def test_people_search_by_whatever_they_have(
+    signed_in: "ConsolePage", stack: "Stack", deliver: "Deliver", by: str
+) -> None:
     crqid = deliver(messageId="ajs-next-1", userId="user-1")
     deliver("919800000009", "Another", messageId="ajs-next-2", userId="user-2")
     value = str(stack.messages.get_item(Key={"crqid": crqid})["Item"][by])
-    people.sees("Another", "#messages")
-    people.looks_for(by, f" {value} ")
-    people.browser.wait_for("document.querySelectorAll('#messages li').length === 1")
-    people.sees("Order Shipped", "#messages")
-    people.browser.click("#clear")
-    people.sees("Another", "#messages")
+    signed_in.sees("Another", "#messages")
+    signed_in.looks_for(by, f" {value} ")
+    signed_in.counts("#messages li", 1)
+    signed_in.sees("Order Shipped", "#messages")
+    signed_in.click("#clear")
+    signed_in.sees("Another", "#messages")
 
 
-def test_a_search_that_finds_nothing_says_what_that_may_mean(people: "Onlooker") -> None:
-    people.looks_for("phone", "919800000099")
-    people.sees("the event was skipped", "#nothing")
-    people.looks_for("phone", "12")
-    people.sees("7 to 15 digits with the country code", "#problem")
-    assert people.browser.text("#messages") == ""
+def test_a_search_that_finds_nothing_says_what_that_may_mean(signed_in: "ConsolePage") -> None:
+    signed_in.looks_for("phone", "919800000099")
+    signed_in.sees("the event was skipped", "#nothing")
+    signed_in.looks_for("phone", "12")
+    signed_in.sees("7 to 15 digits with the country code", "#problem")
+    assert signed_in.text("#messages") == ""
 
 
-def test_a_number_is_seen_by_whoever_asks_for_it_until_they_hide_it(people: "Onlooker", deliver: "Deliver") -> None:
-    people.opens(deliver())
-    assert "919800000001" not in people.browser.evaluate("document.documentElement.outerHTML")
-    people.browser.click("#reveal")
-    people.sees("919800000001", "#message")
-    people.browser.click("#reveal")
-    people.sees("91••••••••01", "#message")
-    assert "919800000001" not in people.browser.evaluate("document.documentElement.outerHTML")
+def test_a_number_is_seen_by_whoever_asks_for_it_until_they_hide_it(
+    signed_in: "ConsolePage", deliver: "Deliver"
+) -> None:
+    signed_in.opens(deliver())
+    assert "919800000001" not in signed_in.evaluate("document.documentElement.outerHTML")
+    signed_in.click("#reveal")
+    signed_in.sees("919800000001", "#message")
+    signed_in.click("#reveal")
+    signed_in.sees("91••••••••01", "#message")
+    assert "919800000001" not in signed_in.evaluate("document.documentElement.outerHTML")
 
 
-def test_hostile_names_and_texts_are_nothing_but_text(people: "Onlooker", stack: "Stack", deliver: "Deliver") -> None:
+def test_hostile_names_and_texts_are_nothing_but_text(
+    signed_in: "ConsolePage", stack: "Stack", deliver: "Deliver"
+) -> None:
     crqid = deliver("919800000013", HOSTILE, userId=HOSTILE, messageId=HOSTILE, anonymousId=HOSTILE)
     stack.messages.update_item(
         Key={"crqid": crqid},
@@ -148,66 +158,69 @@ def test_hostile_names_and_texts_are_nothing_but_text(people: "Onlooker", stack:
         ExpressionAttributeNames={"#error": "error"},
         ExpressionAttributeValues={":text": HOSTILE},
     )
-    people.opens(crqid)
-    people.sees(HOSTILE, "#messages")
+    signed_in.opens(crqid)
+    signed_in.sees(HOSTILE, "#messages")
     for field in ("event", "user_id", "message_id", "anonymous_id", "sender_id", "template_id"):
-        people.sees(HOSTILE, f"[data-field={field}]")
-    people.sees(HOSTILE, "#timeline")
-    people.looks_for("user_id", HOSTILE)
-    people.sees(HOSTILE, "#messages")
-    assert people.browser.evaluate("window.pwned") is None
-    assert people.browser.evaluate("document.querySelectorAll('main img, main script, main b').length") == 0
+        signed_in.sees(HOSTILE, f"[data-field={field}]")
+    signed_in.sees(HOSTILE, "#timeline")
+    signed_in.looks_for("user_id", HOSTILE)
+    signed_in.sees(HOSTILE, "#messages")
+    assert signed_in.evaluate("window.pwned") is None
+    assert signed_in.evaluate("document.querySelectorAll('main img, main script, main b').length") == 0
 
 
-def test_the_policy_refuses_what_a_mistake_would_let_in(people: "Onlooker") -> None:
-    refused = people.browser.evaluate(
+def test_the_policy_refuses_what_a_mistake_would_let_in(signed_in: "ConsolePage") -> None:
+    refused = signed_in.evaluate(
         "(() => { try { document.body.innerHTML = '<b>x</b>' } catch (error) { return error.name } })()"
     )
     assert refused == "TypeError"
-    assert people.browser.evaluate("fetch('https://example.org/').catch(error => error.name)") == "TypeError"
-    people.browser.complaints.clear()  # those are what was asked for
+    assert signed_in.evaluate("fetch('https://example.org/').catch(error => error.name)") == "TypeError"
+    signed_in.console_errors.clear()  # those are what was asked for
 
 
-def test_a_long_list_is_read_page_by_page(people: "Onlooker", deliver: "Deliver") -> None:
+def test_a_long_list_is_read_page_by_page(signed_in: "ConsolePage", deliver: "Deliver") -> None:
     for number in range(30):
         deliver(userId="user-1", messageId=f"message-{number}")
-    people.looks_for("user_id", "user-1")
-    people.browser.wait_for("document.querySelectorAll('#messages li').length === 25")
-    people.browser.click("#older")
-    people.browser.wait_for("document.querySelectorAll('#messages li').length === 30")
-    people.browser.wait_for("document.getElementById('older').hidden")
+    signed_in.looks_for("user_id", "user-1")
+    signed_in.counts("#messages li", 25)
+    signed_in.click("#older")
+    signed_in.counts("#messages li", 30)
+    signed_in.hides("#older")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(people: "Onlooker", deliver: "Deliver", scheme: str) -> None:
-    people.browser.look_like(1280, 900, scheme=scheme)
+def test_every_text_stands_out_from_its_ground(
+    visit: "Visit", stack: "Stack", deliver: "Deliver", scheme: Literal["light", "dark"]
+) -> None:
+    console = visit(stack.secret["console_token"], Screen(scheme=scheme))
+    console.sign_in()
     for number in ("919800000001", "919800000013", "919800000047", "12"):
         deliver(number)
-    people.opens(deliver("919800000002"))
-    people.sees("Outcome unknown", "#messages")
-    contrast, text = people.browser.evaluate(LOWEST_CONTRAST)
+    console.opens(deliver("919800000002"))
+    console.sees("Outcome unknown", "#messages")
+    contrast, text = console.evaluate(LOWEST_CONTRAST)
     assert contrast >= 4.5, text
 
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_shows_the_list_or_a_message_and_never_scrolls_sideways(
-    people: "Onlooker", deliver: "Deliver", width: int
+    visit: "Visit", stack: "Stack", deliver: "Deliver", width: int
 ) -> None:
-    browser = people.browser
-    browser.look_like(width, 800, scheme="light", mobile=True)
+    console = visit(stack.secret["console_token"], Screen(width, 800, is_mobile=True))
+    console.sign_in()
     crqid = deliver("919800000002", "AnEventWhoseNameIsOneVeryLongWord" * 3)
-    people.opens(crqid)
-    assert not browser.evaluate("document.getElementById('messages').checkVisibility()")
-    assert browser.evaluate("document.documentElement.scrollWidth") == width
-    browser.click(".back")
-    browser.wait_for("document.getElementById('messages').checkVisibility()")
-    assert not browser.evaluate("document.getElementById('message').checkVisibility()")
-    assert browser.evaluate("document.documentElement.scrollWidth") == width
+    console.opens(crqid)
+    assert not console.evaluate("document.getElementById('messages').checkVisibility()")
+    assert console.evaluate("document.documentElement.scrollWidth") == width
+    console.click(".back")
+    console.shows("#messages")
+    assert not console.evaluate("document.getElementById('message').checkVisibility()")
+    assert console.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_whatever_takes_the_keyboard_has_a_name(people: "Onlooker", deliver: "Deliver") -> None:
-    people.opens(deliver())
-    nodes = people.browser.command("Accessibility.getFullAXTree")["nodes"]
+def test_whatever_takes_the_keyboard_has_a_name(signed_in: "ConsolePage", deliver: "Deliver") -> None:
+    signed_in.opens(deliver())
+    nodes = signed_in.devtools.send("Accessibility.getFullAXTree")["nodes"]
     roles = {"button", "combobox", "searchbox", "link", "textbox", "heading"}
     named = [(node["role"]["value"], node["name"]["value"]) for node in nodes if node["role"]["value"] in roles]
     assert {"button", "combobox", "searchbox", "link", "heading"} <= {role for role, _ in named}
