@@ -22,7 +22,7 @@ run: $(READY) ## Start the local stack and send the sample events through it (op
 .PHONY: check
 check: $(READY) ## Run lint, types and the fast tests, in under a minute
 	@ruff check . && ruff format --check . && mypy
-	@pytest -q -n 2 tests/unit tests/test_*.py
+	@pytest -q -n 2 -m "not slow"
 
 .PHONY: test
 test: $(READY) lint ## Run lint, types and every test, on moto and DynamoDB Local, and on the built functions

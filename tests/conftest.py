@@ -32,7 +32,7 @@ from tests.fakes.dynamodb import UnreliableDynamoDb
 from tests.fakes.msg91 import FakeMsg91
 from tests.fakes.segment import FakeSegment
 from tests.network import block_network
-from tests.scheduling import GroupByFolder
+from tests.scheduling import GroupByFolder, mark_slow
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -49,6 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(block_network)
     # A refused request counts nothing; pytest puts its own filters over the functions'.
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_slow(items)  # before `-m` selects
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> GroupByFolder:

@@ -1,8 +1,12 @@
-"""Which tests pytest-xdist keeps together on one worker."""
+"""Which tests are slow, and which ones pytest-xdist keeps together on one worker."""
 
+from collections.abc import Iterable
 from typing import Final
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.engines import DYNAMODB_LOCAL
 
 # The tests of such a folder share a build, a browser or an environment that is slow to start.
 _TOGETHER: Final = ("tests/browser/", "tests/built/", "tests/chaos/", "tests/verify/")
@@ -16,3 +20,37 @@ class GroupByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not 
 
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid)
+
+
+# Most start processes or a stack, try every fault, or write hundreds of messages.
+_SLOW: Final = (
+    "tests/aws_faults/",
+    "tests/browser/",
+    "tests/built/",
+    "tests/chaos/",
+    "tests/handlers/fuzz/",
+    "tests/handlers/test_authentication_matrix.py",
+    "tests/handlers/test_privacy.py",
+    "tests/integration/test_account_troubles.py",
+    "tests/integration/test_concurrency.py",
+    "tests/integration/test_delivery_status.py",
+    "tests/integration/test_forget.py",
+    "tests/integration/test_reporting.py",
+    "tests/integration/test_search.py",
+    "tests/integration/test_send_protocol.py",
+    "tests/integration/test_sending_batches.py",
+    "tests/sandbox/",
+    "tests/verify/",
+)
+
+
+def mark_slow(items: Iterable[pytest.Item]) -> None:
+    """Mark the tests that `make check` leaves out, besides those that are marked where they are written."""
+    for item in items:
+        if item.nodeid.startswith(_SLOW) or _is_on_dynamodb_local(item):
+            item.add_marker(pytest.mark.slow)
+
+
+def _is_on_dynamodb_local(item: pytest.Item) -> bool:
+    # Only a test with parameters has a callspec.
+    return hasattr(item, "callspec") and DYNAMODB_LOCAL in item.callspec.params.values()

@@ -37,8 +37,6 @@ ANSWERS = {
     "track_template.json": 200,
 }
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module", params=["arm64", "x86_64"])
 def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:

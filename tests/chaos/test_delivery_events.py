@@ -17,8 +17,6 @@ from tests.chaos.segment import Segment, Tracked
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.slow
-
 type Deliver = Callable[[], Tracked]
 SENT_AND_DELIVERED = {"SMS Sent", "SMS Delivered"}
 

@@ -2,12 +2,8 @@
 
 import os
 
-import pytest
-
 from tests.chaos.run import Plan, attack
 from tests.chaos.world import World
-
-pytestmark = pytest.mark.slow
 
 SHORT = Plan(
     seed=os.environ.get("SEED", "short"),

@@ -10,8 +10,6 @@ from tests.chaos.scenarios import AtMsg91
 from tests.chaos.segment import Segment
 from tests.chaos.world import INGEST, World
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize(
     "connection_end",

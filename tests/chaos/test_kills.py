@@ -14,8 +14,6 @@ from tests.chaos.segment import Segment, Tracked
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.slow
-
 KILLED = 500
 """API Gateway's status for a function that was killed."""
 

@@ -15,8 +15,6 @@ from tests.chaos.segment import Segment
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.slow
-
 REJECTED: Final = (400, "rejected", 0, "duplicate")
 HELD: Final = (503, "held", 0, "accepted")
 RETRYABLE: Final = (503, "retryable", 0, "accepted")

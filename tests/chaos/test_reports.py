@@ -4,8 +4,6 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import pytest
-
 from sandbox.interception import Refuse
 from sandbox.msg91_simulator import numbers
 from sandbox.msg91_simulator.ledger import SentSms
@@ -15,8 +13,6 @@ from tests.chaos.scenarios import AtAws
 from tests.chaos.segment import Segment
 from tests.chaos.webhook import Histories, Webhook
 from tests.chaos.world import QUARANTINE, World
-
-pytestmark = pytest.mark.slow
 
 
 def _sent(world: World, segment: Segment, new_event: NewEvent) -> SentSms:

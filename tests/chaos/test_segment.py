@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
-import pytest
-
 from sandbox.msg91_simulator.answers import SUCCESS
 from tests.chaos.conftest import NewEvent
 from tests.chaos.invariants import Ledger
@@ -16,8 +14,6 @@ from tests.chaos.scenarios import AtMsg91
 from tests.chaos.seeded_random import Tally
 from tests.chaos.segment import NO_SMS, SEGMENT_TIMEOUT, Segment
 from tests.chaos.world import World
-
-pytestmark = pytest.mark.slow
 
 
 def test_of_fifty_deliveries_at_once_one_is_accepted(world: World, segment: Segment, new_event: NewEvent) -> None:

@@ -117,6 +117,7 @@ def test_a_query_that_cannot_be_answered_names_what_to_change(ask: "Ask", query:
     assert answer.body["message"].startswith(named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", [{"user_id": "user-1"}, {}])
 def test_a_long_list_has_pages(ask: "Ask", ingest: "Endpoint", track: "Track", query: dict[str, str]) -> None:
     ingest([track(f"9198000001{n:02}", f"message-{n}") | {"userId": "user-1"} for n in range(60)])
@@ -177,6 +178,7 @@ def test_the_number_is_shown_on_request_for_one_message(ask: "Ask", deliver: Del
     assert ask(f"/console/messages/{deliver()}/phone").body == {"phone": PHONE}
 
 
+@pytest.mark.slow
 def test_no_other_answer_holds_a_number_from_any_source(
     ask: "Ask",
     deliver: Deliver,

@@ -268,6 +268,7 @@ def deliver_through(
     return deliver
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(troubles=st.lists(st.tuples(st.sampled_from(sorted(TROUBLES)), PAUSES), max_size=5))
 def test_no_sequence_of_troubles_sends_an_event_twice(
@@ -277,6 +278,7 @@ def test_no_sequence_of_troubles_sends_an_event_twice(
     assert times <= 1
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(troubles=st.lists(st.tuples(st.sampled_from(sorted(CLEAR)), PAUSES), max_size=5))
 def test_no_sequence_of_troubles_of_known_outcome_loses_an_event(
@@ -285,6 +287,7 @@ def test_no_sequence_of_troubles_of_known_outcome_loses_an_event(
     assert deliver_through(troubles) == ("accepted", 1)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(troubles=st.lists(st.tuples(st.sampled_from(sorted(TROUBLES)), PAUSES), max_size=5))
 def test_an_event_ends_accepted_or_on_record_as_unknown(
