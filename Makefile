@@ -26,7 +26,8 @@ check: $(READY) ## Run lint, types and the fast tests, in under a minute
 
 .PHONY: test
 test: $(READY) lint ## Run lint, types and every test, on moto and DynamoDB Local, and on the built functions
-	@pytest -n 2
+	@pytest -n 2 -m "not slow" --cov --cov-report=
+	@pytest -n 2 -m slow
 
 .PHONY: protections
 protections: $(READY) ## Remove each safeguard in turn, and check that a named test fails (kills the mutant)
@@ -34,7 +35,7 @@ protections: $(READY) ## Remove each safeguard in turn, and check that a named t
 
 .PHONY: fuzz
 fuzz: $(READY) ## Run the property tests with more examples, for some minutes (EXAMPLES=2000)
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) pytest -n 2 tests/handlers/fuzz tests/integration/test_send_protocol.py
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) pytest -n 2 --timeout 0 tests/handlers/fuzz tests/integration/test_send_protocol.py
 
 .PHONY: chaos
 chaos: $(READY) ## Inject kills, freezes and faults, and check the invariants (SEED=, EVENTS=, REPORTS=, DYNAMODB=moto)
