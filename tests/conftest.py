@@ -32,7 +32,7 @@ from tests.fakes.dynamodb import UnreliableDynamoDb
 from tests.fakes.msg91 import FakeMsg91
 from tests.fakes.segment import FakeSegment
 from tests.network import block_network
-from tests.scheduling import GroupByFolder, mark_slow
+from tests.scheduling import GroupByFolder, mark_slow, without_repeats
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -52,8 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     mark_slow(items)  # before `-m` selects
+    items[:], repeats = without_repeats(items)
+    config.hook.pytest_deselected(items=repeats)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> GroupByFolder:

@@ -1,12 +1,13 @@
-"""Which tests are slow, and which ones pytest-xdist keeps together on one worker."""
+"""Which tests are slow, which run on one engine only, and which ones pytest-xdist keeps together on one worker."""
 
+import shutil
 from collections.abc import Iterable
 from typing import Final
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.engines import DYNAMODB_LOCAL
+from tests.engines import DYNAMODB_LOCAL, MOTO
 
 # The tests of such a folder share a build, a browser or an environment that is slow to start.
 _TOGETHER: Final = ("tests/browser/", "tests/built/", "tests/chaos/", "tests/verify/")
@@ -47,10 +48,25 @@ _SLOW: Final = (
 def mark_slow(items: Iterable[pytest.Item]) -> None:
     """Mark the tests that `make check` leaves out, besides those that are marked where they are written."""
     for item in items:
-        if item.nodeid.startswith(_SLOW) or _is_on_dynamodb_local(item):
+        if item.nodeid.startswith(_SLOW) or _has_engine(item, DYNAMODB_LOCAL):
             item.add_marker(pytest.mark.slow)
 
 
-def _is_on_dynamodb_local(item: pytest.Item) -> bool:
+def without_repeats(items: Iterable[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Divide tests into those to run and those to leave out.
+
+    The named chaos scenarios take long and run on one engine: on DynamoDB Local if this machine can have it, else on
+    moto. The short form with everything at once runs on both.
+    """
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    has_other = shutil.which("npm") is not None
+    for item in items:
+        is_scenario = item.nodeid.startswith("tests/chaos/") and "test_everything_at_once" not in item.nodeid
+        (left_out if has_other and is_scenario and _has_engine(item, MOTO) else kept).append(item)
+    return kept, left_out
+
+
+def _has_engine(item: pytest.Item, engine: str) -> bool:
     # Only a test with parameters has a callspec.
-    return hasattr(item, "callspec") and DYNAMODB_LOCAL in item.callspec.params.values()
+    return hasattr(item, "callspec") and engine in item.callspec.params.values()
