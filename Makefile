@@ -76,9 +76,9 @@ forget: $(READY) ## Count or delete what is stored about a phone number (STACK=,
 	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete)
 
 .PHONY: verify
-verify: $(READY) ## Check a deployed stack, and say what to do (STACK=, TO=, TEXT=, SENDER=, PATIENCE=)
+verify: $(READY) ## Check a deployed stack, and say what to do (STACK=, TO=, TEXT=, SENDER=, TIMEOUT=)
 	@PYTHONPATH=layers/shared:. python -m scripts.verify --stack "$(STACK)" $(if $(TO),--to "$(TO)") \
-	  $(if $(TEXT),--text "$(TEXT)") $(if $(SENDER),--sender "$(SENDER)") $(if $(PATIENCE),--patience $(PATIENCE))
+	  $(if $(TEXT),--text "$(TEXT)") $(if $(SENDER),--sender "$(SENDER)") $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 .PHONY: clean
 clean: ## Delete what the other targets created

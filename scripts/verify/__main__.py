@@ -17,10 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.verify import console, deployment, ingest, monitoring, msg91, reports, sms
 from scripts.verify.results import Result, Status, Table, failed, skipped
-from scripts.verify.target import TIMEOUT, MissingError, NoStackError, Sms, Target, load
+from scripts.verify.target import HTTP_TIMEOUT, MissingError, NoStackError, Sms, Target, load
 from segment_msg91.fields import phone_digits
 
-PATIENCE: Final = 180.0
+TIMEOUT: Final = 180.0
 TEXT: Final = "A test of segment-msg91: this deployment sends SMS."
 _CREDENTIALS: Final = (
     "ExpiredToken",
@@ -89,13 +89,13 @@ def main(arguments: list[str] | None = None, session: boto3.Session | None = Non
     options = _parse(arguments)
     try:
         real_sms = _sms(options)
-        with httpx.Client(timeout=TIMEOUT) as http:
+        with httpx.Client(timeout=HTTP_TIMEOUT) as http:
             target = load(
                 session or boto3.Session(),
                 options.stack,
                 http,
                 sms=real_sms,
-                patience=options.patience,
+                timeout=options.timeout,
                 progress=lambda text: print(text, file=sys.stderr, flush=True),
             )
             return _run(target, real_sms)
@@ -120,7 +120,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--text", default=TEXT, help="its text; in India that of a DLT template (TEXT=)")
     parser.add_argument("--sender", default="", help="its sender id, if the stack has no default (SENDER=)")
     parser.add_argument(
-        "--patience", type=float, default=PATIENCE, help="seconds to wait for metrics and reports (PATIENCE=180)"
+        "--timeout", type=float, default=TIMEOUT, help="seconds to wait for metrics and reports (TIMEOUT=180)"
     )
     return parser.parse_args(arguments)
 

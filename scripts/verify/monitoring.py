@@ -23,8 +23,8 @@ _REDEPLOY: Final = (
 
 
 def metric_arrives(name: str, target: Target) -> Result:
-    """Check that a metric which this run has caused is in CloudWatch. All metrics share the run's patience."""
-    left = target.patience - (datetime.now(UTC) - target.started).total_seconds()
+    """Check that a metric which this run has caused is in CloudWatch. All metrics share the run's timeout."""
+    left = target.timeout - (datetime.now(UTC) - target.started).total_seconds()
     for _ in target.waiting(f"the metric {name} in CloudWatch", left):
         if _has_data(target, name):
             return ok(f"CloudWatch has {name} of the service {target.stack}.")
@@ -33,7 +33,7 @@ def metric_arrives(name: str, target: Target) -> Result:
         f"CloudWatch has no {name} of the service {target.stack} since this run began, so the alarms see nothing.",
         "Metrics travel as log lines that Lambda takes as INFO: the functions' application log level must be INFO or "
         f"DEBUG, whatever LogLevel is ({level}). Deploy this checkout again, and look at the level in the Lambda "
-        "console. CloudWatch may also be slow: PATIENCE=600 waits longer.",
+        "console. CloudWatch may also be slow: TIMEOUT=600 waits longer.",
     )
 
 

@@ -184,7 +184,7 @@ def _take_out(target: Target, within: float = _QUARANTINE_WITHIN) -> bool:
     queue = target.output("ReportsQuarantineQueueUrl")
     others: list[str] = []
     try:
-        for _ in target.waiting("the quarantine queue", min(within, target.patience)):
+        for _ in target.waiting("the quarantine queue", min(within, target.timeout)):
             while messages := _receive(target, queue):
                 own = [message for message in messages if target.marker in message.get("Body", "")]
                 others += [message["ReceiptHandle"] for message in messages if message not in own]

@@ -16,7 +16,7 @@ from segment_msg91.msg91.failures import FAILURES, Category
 _WITHOUT_REPORT: Final = (
     "If the SMS arrived, MSG91's webhook is not set: enter Msg91ReportsUrl there (README, Configure MSG91). If it did "
     "not, MSG91 may have accepted it without sending: look for the request in MSG91's panel. Operators may also be "
-    "slow: PATIENCE=900 waits longer."
+    "slow: TIMEOUT=900 waits longer."
 )
 
 
@@ -35,7 +35,7 @@ def sms_is_delivered(target: Target) -> Result:
 def _follow(target: Target, crqid: str) -> Result:
     seen: list[str] = []
     message: Mapping[str, Any] = {}
-    for _ in target.waiting("the SMS's delivery report", target.patience):
+    for _ in target.waiting("the SMS's delivery report", target.timeout):
         message = _message(target, crqid)
         status = message.get("delivery_status", "")
         if status and status not in seen:
@@ -44,7 +44,7 @@ def _follow(target: Target, crqid: str) -> Result:
         if status in FINAL:
             return _reported(status, message, seen)
     reported = f"the last report says {seen[-1]}" if seen else "no report came"
-    return failed(f"MSG91 accepted the SMS, but in {target.patience:.0f} s {reported}.", _WITHOUT_REPORT)
+    return failed(f"MSG91 accepted the SMS, but in {target.timeout:.0f} s {reported}.", _WITHOUT_REPORT)
 
 
 def _reported(status: str, message: Mapping[str, Any], seen: list[str]) -> Result:

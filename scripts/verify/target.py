@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sqs import SQSClient
 
-TIMEOUT: Final = 35.0
+HTTP_TIMEOUT: Final = 35.0
 """Seconds; more than API Gateway grants a function."""
 _MAX_QUOTE: Final = 200
 
@@ -97,7 +97,7 @@ class Target:
     aws: Aws
     http: httpx.Client
     sms: Sms | None
-    patience: float
+    timeout: float
     """Seconds to wait for metrics and reports."""
     progress: Callable[[str], None]
     marker: str = field(default_factory=lambda: f"verify-{secrets.token_hex(8)}")
@@ -123,7 +123,7 @@ class Target:
     def waiting(self, what: str, seconds: float) -> Iterator[None]:
         """Yield for each attempt, at least once, until the seconds are over."""
         deadline = time.monotonic() + seconds
-        pause = min(10.0, self.patience / 10)
+        pause = min(10.0, self.timeout / 10)
         yield
         while (left := deadline - time.monotonic()) > 0:
             self.progress(f"  … waiting for {what}, {left:.0f} s at most")
@@ -137,7 +137,7 @@ def load(
     http: httpx.Client,
     *,
     sms: Sms | None,
-    patience: float,
+    timeout: float,
     progress: Callable[[str], None],
 ) -> Target:
     """Read a stack's description. Raises NoStackError, and botocore's errors."""
@@ -158,7 +158,7 @@ def load(
         ),
         http=http,
         sms=sms,
-        patience=patience,
+        timeout=timeout,
         progress=progress,
     )
 

@@ -35,7 +35,7 @@ SECRET: Final = {
         for name in ("segment_shared_secret", "segment_token", "report_token", "segment_write_key", "console_token")
     },
 }
-PATIENCE: Final = "3"
+TIMEOUT: Final = "3"
 
 type Fault = Callable[[Request], Response | None]
 """Changes a request to the API, or answers instead of the API."""
@@ -169,8 +169,8 @@ def verify(
     """Run `make verify`; further arguments are its own. The session is shared: it is slow to make."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", world.stack.aws.url)
 
-    def run(*arguments: str, stack: str = STACK_NAME, patience: str = PATIENCE) -> Verified:
-        code = main(["--stack", stack, "--patience", patience, *arguments], session)
+    def run(*arguments: str, stack: str = STACK_NAME, timeout: str = TIMEOUT) -> Verified:
+        code = main(["--stack", stack, "--timeout", timeout, *arguments], session)
         output = capsys.readouterr()
         return Verified(code, output.out, output.err)
 

@@ -125,7 +125,7 @@ def test_a_key_with_ip_security_is_a_warning_when_the_functions_have_a_vpc(world
 
 @pytest.mark.parametrize("number", ["919800000001", "919800000012"])
 def test_a_real_sms_is_followed_to_its_report(world: World, verify: Verify, number: str) -> None:
-    verified = verify("--to", f"+{number}", "--text", "Hello", "--sender", "MSGXYZ", patience="10")
+    verified = verify("--to", f"+{number}", "--text", "Hello", "--sender", "MSGXYZ", timeout="10")
 
     assert verified.code == 0
     assert "accepted" in verified.row("one real SMS")
@@ -227,7 +227,7 @@ def test_missing_credentials_are_a_usage_error(tmp_path: Path) -> None:
 
 def test_the_makefile_runs_it_against_a_local_stack(world: World) -> None:
     environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "sandbox"}
-    command = ["make", "verify", f"STACK={STACK_NAME}", "PATIENCE=20"]
+    command = ["make", "verify", f"STACK={STACK_NAME}", "TIMEOUT=20"]
     ended = subprocess.run(  # noqa: S603 - our own command
         command,
         cwd=PATH.parent,

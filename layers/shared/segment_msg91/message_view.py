@@ -112,15 +112,15 @@ _STEPS: Final = {
 
 def summary(message: Item, now: datetime) -> View:
     """Return the line of a list of messages."""
-    standing = display_status(message, now)
+    status = display_status(message, now)
     return {
         "crqid": message["crqid"],
         "created_at": message.get("created_at"),
         "event": _redacted(message, "event_name") or message.get("event_type"),
         "phone": masked(str(message["phone"])) if "phone" in message else None,
         "sender_id": message.get("sender_id"),
-        "label": standing.label,
-        "tone": standing.tone,
+        "label": status.label,
+        "tone": status.tone,
     }
 
 
@@ -150,12 +150,12 @@ def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete
 
 def display_status(message: Item, now: datetime) -> DisplayStatus:
     """Return a message's status: that of its delivery if there is one, else that of its sending."""
-    standing = _base_status(message, now)
+    status = _base_status(message, now)
     category = _category(message)
-    if standing.tone is Severity.GOOD or not category:
-        return standing
+    if status.tone is Severity.GOOD or not category:
+        return status
     failure = FAILURES[category]
-    return DisplayStatus(standing.label, standing.tone, failure.sentence, failure.advice)
+    return DisplayStatus(status.label, status.tone, failure.sentence, failure.advice)
 
 
 def _base_status(message: Item, now: datetime) -> DisplayStatus:
@@ -202,12 +202,12 @@ def _send_status(message: Item, now: datetime) -> DisplayStatus:
 
 def _report_step(report: Item) -> View:
     status = DeliveryStatus(report["status"])
-    standing = _DELIVERY[status]
+    shown = _DELIVERY[status]
     title = "Report: delivered" if status is DeliveryStatus.DELIVERED else f"Report: {status}"
     code = report.get("code")
     words = dict.fromkeys(filter(None, (report.get("failure_reason"), report.get("description"))))
     prose = " · ".join([*words, *([f"code {code}"] if code and status in FINAL else [])])
-    return _step(report.get("reported_at") or report.get("received_at"), title, standing.tone, prose)
+    return _step(report.get("reported_at") or report.get("received_at"), title, shown.tone, prose)
 
 
 def _step(at: object, title: str, tone: Severity, words: str) -> View:

@@ -231,7 +231,7 @@ def _claim(claimed: Claimed, outcome: WriteOutcome) -> Claim:
             # The SDK repeated a write whose answer was lost, and found what it had written.
             return claimed
         case Blocked(item):
-            return Found.of(item) if item else NotClaimed("the message was deleted meanwhile")
+            return Found.of(item) if item else NotClaimed("the message was deleted at the same time")
 
 
 def _is_about(message: Attributes, phone: str | None) -> bool:

@@ -27,7 +27,7 @@ PAGE: Final = 25
 
 _KEY: Final = re.compile(r"[A-Za-z0-9]{1,52}")  # MSG91's limits of a CRQID
 _OWN_KEY: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}")  # those that `mapping` makes
-_ROUNDS: Final = 3
+_MAX_ATTEMPTS: Final = 3
 # A request has at most a thousand recipients (MaxRecipientsPerRequest), each with a report or two.
 _REPORTS_PER_QUERY: Final = 500
 _REPORT_QUERIES: Final = 4
@@ -218,7 +218,7 @@ class Search:
         """Return messages in the order of their keys, without those that have expired since."""
         wanted: Any = [{"crqid": {"S": crqid}} for crqid in crqids]
         found: dict[str, Attributes] = {}
-        for _ in range(_ROUNDS):
+        for _ in range(_MAX_ATTEMPTS):
             if not wanted:
                 return [found[crqid] for crqid in crqids if crqid in found]
             with _unavailable_on_error():
