@@ -1,13 +1,11 @@
 """The events of each change of a message, case by case: their content and their time."""
 
-import tomllib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 import pytest
 
-from sandbox.template import PATH, load_document
 from segment_msg91 import VERSION
 from segment_msg91.segment.track_events import NoUserError, track_events
 
@@ -239,9 +237,3 @@ def timestamps(before: Message, after: Message) -> list[str]:
 )
 def test_an_event_is_dated_when_it_happened(before: Message, after: Message, expected: list[str]) -> None:
     assert timestamps(before, after) == [f"2026-01-02T{time}Z" for time in expected]
-
-
-def test_the_version_is_the_releases() -> None:
-    root = PATH.parent
-    assert load_document()["Metadata"]["AWS::ServerlessRepo::Application"]["SemanticVersion"] == VERSION
-    assert tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"] == VERSION
