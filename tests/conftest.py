@@ -6,27 +6,21 @@ from tests.environment import TEMPLATE, set_environment
 
 set_environment()
 
-import os
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import boto3
-import hypothesis
 import pytest
 
 from sandbox.aws import Aws as EmbeddedAws
 from sandbox.aws import running_aws
 from sandbox.dynamodb_local.engine import DynamoDbLocal
-from sandbox.dynamodb_local.installation import NotAvailableError
-from sandbox.dynamodb_local.server import running_dynamodb_local
-from sandbox.moto_patches import one_request_at_a_time
 from sandbox.template import REGION
-from tests.engines import ENGINES, MOTO
+from tests.engines import ENGINES, MOTO, needed_dynamodb_local, reported_once
 from tests.fakes import events
-from tests.fakes.aws import Aws, deployed_resources
+from tests.fakes.aws import Aws, running_on
 from tests.fakes.clock import Clock
 from tests.fakes.dynamodb import UnreliableDynamoDb
 from tests.fakes.msg91 import FakeMsg91
@@ -36,13 +30,6 @@ from tests.scheduling import GroupByFolder, mark_slow, without_repeats
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
-
-# The same examples in every run: `make test` fails because of a change, not because of a new example. `make fuzz` makes
-# new ones. No deadline either: a busy machine is slow at times.
-hypothesis.settings.register_profile("repeatable", derandomize="FUZZ_EXAMPLES" not in os.environ, deadline=None)
-hypothesis.settings.load_profile("repeatable")
-
-_LACKING: Final = "no DynamoDB Local"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,11 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Group
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Report once that DynamoDB Local is lacking, not once for each test that needs it."""
-    report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and _LACKING in report.longrepr[2]:
-        report.longrepr = ("tests", None, report.longrepr[2])  # type: ignore[assignment]  # pytest takes no line as well
-    return report
+    return reported_once((yield))
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +68,7 @@ def _clients(session: boto3.Session) -> Aws:
 @pytest.fixture(scope="session")
 def dynamodb_local() -> Iterator[str]:
     """The URL of Amazon's DynamoDB Local. Without it, tests that need it are skipped; with CI set, they fail."""
-    with ExitStack() as running:
-        try:
-            url = running.enter_context(running_dynamodb_local())
-        except NotAvailableError as error:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{_LACKING}: {error}")
+    with needed_dynamodb_local() as url:
         yield url
 
 
@@ -132,15 +111,8 @@ def engine() -> str:
 
 @pytest.fixture
 def aws(engine: str, _clients: Aws, request: pytest.FixtureRequest) -> Iterator[Aws]:
-    with ExitStack() as running:
-        clients = _clients
-        if engine == MOTO:
-            running.enter_context(one_request_at_a_time())
-        else:
-            local: DynamoDbLocal = request.getfixturevalue("_local_dynamodb")
-            local.drop_tables()
-            clients = replace(_clients, dynamodb=local.client)
-        running.enter_context(deployed_resources(clients, encrypted=engine != MOTO))
+    local: DynamoDbLocal | None = None if engine == MOTO else request.getfixturevalue("_local_dynamodb")
+    with running_on(_clients, local) as clients:
         yield clients
 
 

@@ -4,8 +4,8 @@ They are made from the template, so that tests cannot drift from what is deploye
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from sandbox.aws import SECRET
 from sandbox.event_source import to_event
+from sandbox.moto_patches import one_request_at_a_time
 from sandbox.template import queue_arn, queue_url
 from tests.environment import QUEUE_BASE_URL, TEMPLATE
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
+    from sandbox.dynamodb_local.engine import DynamoDbLocal
 
 type Item = dict[str, Any]
 
@@ -77,8 +80,8 @@ def _plain(item: Any) -> Item:  # noqa: ANN401 - an item in wire form
 
 
 @contextmanager
-def deployed_resources(clients: Aws, *, encrypted: bool) -> Iterator[None]:
-    """Make the template's tables, queues and secret, on moto where the clients have no other endpoint.
+def _deployed_resources(clients: Aws, *, encrypted: bool) -> Iterator[None]:
+    """Make the template's tables, queues and secret, on moto if the clients have no other endpoint.
 
     Without `encrypted` the tables lack their encryption, for which moto would make an RSA key for each table.
     """
@@ -93,3 +96,16 @@ def deployed_resources(clients: Aws, *, encrypted: bool) -> Iterator[None]:
         for name in TEMPLATE.secrets():
             clients.secretsmanager.create_secret(Name=name, SecretString=httpx.Response(200, json=SECRET).text)
         yield
+
+
+@contextmanager
+def running_on(clients: Aws, local: "DynamoDbLocal | None") -> Iterator[Aws]:
+    """Yield clients of empty resources, on DynamoDB Local or else on moto."""
+    with ExitStack() as running:
+        if local is None:
+            running.enter_context(one_request_at_a_time())
+        else:
+            local.drop_tables()
+            clients = replace(clients, dynamodb=local.client)
+        running.enter_context(_deployed_resources(clients, encrypted=local is not None))
+        yield clients
