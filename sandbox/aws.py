@@ -116,7 +116,7 @@ class Aws:
         }
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        """Return all items of a table. Nothing may write meanwhile."""
+        """Return all items of a table. Nothing may write during the call."""
         return [_plain(item) for item in self._engine.items(table)]
 
     def stream(self, table: str) -> tuple[str, list[dict[str, Any]]]:

@@ -24,7 +24,7 @@ class Resolver:
     attributes: Mapping[str, str]
     conditions: Mapping[str, bool]
 
-    def resolve(self, value: Any) -> Any:  # noqa: ANN401  # whatever YAML holds
+    def resolve(self, value: Any) -> Any:  # noqa: ANN401  # any YAML value
         """Raises ValueError for an intrinsic function that is not known here."""
         match value:
             case {"Ref": str(name)}:

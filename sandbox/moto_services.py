@@ -30,7 +30,7 @@ class Moto:
             return answer
 
     def items(self, table: str) -> Iterator[dict[str, Any]]:
-        """Yield all items in wire form; a scan of 20,000 would take half a minute. Nothing may write meanwhile."""
+        """Yield all items in wire form; a scan of 20,000 would take half a minute. Nothing may write during it."""
         for item in dynamodb_backends[ACCOUNT][REGION].get_table(table).all_items():
             yield item.to_json()["Attributes"]
 

@@ -273,7 +273,7 @@ def _variables(properties: Mapping[str, Any]) -> dict[str, Any]:
     return dict(properties.get("Environment", {}).get("Variables", {}))
 
 
-def _resolve(value: Any, references: Mapping[str, str]) -> Any:  # noqa: ANN401  # whatever YAML holds
+def _resolve(value: Any, references: Mapping[str, str]) -> Any:  # noqa: ANN401  # any YAML value
     match value:
         case {"Ref": str(name)}:
             return references[name]

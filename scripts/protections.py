@@ -84,7 +84,7 @@ SAFEGUARDS: Final = (
         f"{PACKAGE}/use_cases/segment_ingest.py",
         "if open_reason := self._breaker.open_reason(now):",
         "if open_reason := None:",
-        "tests/integration/test_account_troubles.py::"
+        "tests/integration/test_account_errors.py::"
         "test_while_msg91_does_not_answer_events_are_answered_503_without_a_call",
     ),
     Safeguard(

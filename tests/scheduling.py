@@ -32,7 +32,7 @@ _SLOW: Final = (
     "tests/handlers/fuzz/",
     "tests/handlers/test_authentication_matrix.py",
     "tests/handlers/test_privacy.py",
-    "tests/integration/test_account_troubles.py",
+    "tests/integration/test_account_errors.py",
     "tests/integration/test_concurrency.py",
     "tests/integration/test_delivery_status.py",
     "tests/integration/test_forget.py",

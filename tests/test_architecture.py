@@ -1,4 +1,4 @@
-"""Imports go one way, as design.md's layout says: functions → use cases → the others → statuses, settings.
+"""Imports go one way, as design.md's layout says: functions → use cases → the others → tables, settings.
 
 What a rule forbids is shown to be found on made-up sources, so that the rules cannot pass by looking at nothing.
 """

@@ -1,4 +1,4 @@
-"""Alarms wake somebody who then knows what to do, and docs/operations.md says it."""
+"""Each alarm notifies its topic and links its runbook; the commands of docs/operations.md are valid."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def test_there_are_alarms() -> None:
 
 
 @pytest.mark.parametrize("name", LOUD)
-def test_an_alarm_says_what_to_do_and_where_it_stands(name: str) -> None:
+def test_an_alarm_says_what_to_do_and_names_its_section(name: str) -> None:
     description = ALARMS[name]["AlarmDescription"]
     (anchor,) = re.findall(r"docs/operations\.md#([a-z0-9-]+)", description)
     assert anchor in map(_anchor, HEADINGS)
@@ -63,13 +63,13 @@ def test_an_alarm_says_what_to_do_and_where_it_stands(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOUD)
-def test_an_alarm_tells_the_topic_when_it_begins_and_ends(name: str) -> None:
+def test_an_alarm_notifies_the_topic_when_it_begins_and_ends(name: str) -> None:
     actions = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], NO_VALUE]}
     assert ALARMS[name]["AlarmActions"] == ALARMS[name]["OKActions"] == actions
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
-def test_a_part_of_a_composite_alarm_wakes_nobody(name: str) -> None:
+def test_a_part_of_a_composite_alarm_notifies_no_topic(name: str) -> None:
     assert not {"AlarmActions", "OKActions"} & set(ALARMS[name])
 
 
@@ -78,12 +78,12 @@ def test_an_alarm_says_what_missing_data_means(name: str) -> None:
     assert ALARMS[name]["TreatMissingData"] in ("notBreaching", "breaching", "ignore")
 
 
-def test_the_dashboard_shows_every_alarm_that_may_ring() -> None:
+def test_the_dashboard_shows_every_alarm_that_notifies() -> None:
     shown = [arn for widget in WIDGETS for arn in widget["properties"].get("alarms", [])]
     assert sorted(shown) == [f"${{{name}.Arn}}" for name in ALWAYS]
 
 
-def test_the_widgets_of_the_dashboard_lie_side_by_side() -> None:
+def test_the_widgets_of_the_dashboard_fill_their_rows_without_overlap() -> None:
     cells = [
         (column, row)
         for widget in WIDGETS
@@ -229,7 +229,7 @@ def test_the_key_of_a_message_is_made_as_the_command_makes_it() -> None:
     }
     sms = to_sms(event, IngestSettings.load().defaults, datetime.now(UTC))
     assert isinstance(sms, Sms)
-    told = subprocess.run(  # noqa: S603 - the document's own program
+    printed = subprocess.run(  # noqa: S603 - the document's own program
         [sys.executable, "-c", program, "message-1", "919800000001"], capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == sms.crqid
+    assert printed.stdout.strip() == sms.crqid

@@ -209,7 +209,7 @@ def test_the_five_steps_fill_the_secret_in(deployed: Path) -> None:
     assert "--secret-id output of segment-msg91 --secret-string file://secret.json" in (deployed / "put").read_text()
 
 
-def test_the_five_steps_leave_no_secret_behind_and_let_nobody_read_it_meanwhile(deployed: Path) -> None:
+def test_the_five_steps_delete_the_secrets_file_which_only_its_owner_can_read(deployed: Path) -> None:
     assert stat.S_IMODE((deployed / "secret.json").stat().st_mode) == 0o600
     assert not (deployed.parent / "secret.json").exists()
 

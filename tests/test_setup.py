@@ -1,4 +1,4 @@
-"""scripts/setup.sh finds CPython 3.13 where it hides, and makes uv trust what the system trusts."""
+"""scripts/setup.sh finds an installed CPython 3.13, and makes uv trust what the system trusts."""
 
 import subprocess
 from pathlib import Path
@@ -23,7 +23,7 @@ def _put(path: Path, script: str) -> Path:
 def _python(tools: Path, *folders: Path, **variables: str) -> str:
     """Return what find_python finds with these folders before the system's tools in the path, and no other variable."""
     path = ":".join(map(str, (*folders, tools)))
-    # Where else it looks may have a CPython 3.13 on this machine.
+    # The other folders that it searches may have a CPython 3.13 on this machine.
     script = "\n".join(line for line in FUNCTIONS.splitlines() if "printf '%s" not in line) + "\nfind_python\n"
     ran = subprocess.run(  # noqa: S603 - our own script
         ["/bin/sh", "-c", script], env={"PATH": path} | variables, capture_output=True, text=True, check=True
@@ -85,7 +85,7 @@ mkdir -p .venv
 
 
 @pytest.mark.parametrize(("given", "seen"), [({}, "true true"), ({"UV_SYSTEM_CERTS": "false"}, "false false")])
-def test_uv_trusts_the_systems_certificates_unless_it_is_told_not_to(
+def test_uv_trusts_the_systems_certificates_unless_a_variable_forbids_it(
     tmp_path: Path, given: dict[str, str], seen: str
 ) -> None:
     _put(tmp_path / "bin/uv", UV)

@@ -13,7 +13,7 @@ from segment_msg91.segment.track_events import track_events
 type Message = dict[str, object]
 
 (TRIGGER,) = Template.load(parameters={"DeliveryEvents": "on"}).stream_triggers()
-MOST_PATTERNS: Final = 5  # Lambda's limit for one event source mapping
+MAX_PATTERNS: Final = 5  # Lambda's limit for one event source mapping
 _FINAL: Final = {SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID}
 _STATES: Final[list[Message]] = [
     {"crqid": "c1", "user_id": "user-1", "send_state": state} | ({"delivery_status": status} if status else {})
@@ -50,7 +50,7 @@ def test_no_event_is_missed() -> None:
     assert [pair for pair in CHANGES if _is_event(*pair) and not _runs_for(*pair)] == []
 
 
-def test_nothing_runs_for_nothing() -> None:
+def test_a_change_that_is_no_event_runs_nothing() -> None:
     assert [pair for pair in CHANGES if _runs_for(*pair) and not _is_event(*pair)] == []
 
 
@@ -66,4 +66,4 @@ def test_nothing_runs_for_a_claim_or_for_what_is_gone() -> None:
 
 
 def test_an_account_has_so_many_patterns_without_asking() -> None:
-    assert len(TRIGGER.patterns) <= MOST_PATTERNS
+    assert len(TRIGGER.patterns) <= MAX_PATTERNS

@@ -288,7 +288,7 @@ ENVIRONMENTS = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
 
 @pytest.mark.parametrize("environment", ["default", "production"])
-def test_what_is_deployed_by_default_is_meant_to_stay(template: dict[str, Any], environment: str) -> None:
+def test_the_default_deployment_suits_production(template: dict[str, Any], environment: str) -> None:
     overrides = ENVIRONMENTS[environment]["deploy"]["parameters"]["parameter_overrides"]
     given = dict(one.split("=", 1) for one in overrides)
     values = {name: str(one["Default"]) for name, one in template["Parameters"].items()} | given
@@ -296,7 +296,7 @@ def test_what_is_deployed_by_default_is_meant_to_stay(template: dict[str, Any], 
     assert values["LogLevel"] == "INFO"
     assert values["RetentionDays"] == "400"
     assert int(values["LogRetentionDays"]) >= 30
-    # A replay of last spring is not sent unasked, and Segment's own retries of four hours are.
+    # A replay of old events is skipped by default; Segment's own retries of four hours are sent.
     assert values["MaxEventAgeHours"] == "72"
     assert template["Parameters"]["MaxEventAgeHours"]["Default"] == 0
 

@@ -44,7 +44,7 @@ class _Conditions:
         self._conditions = conditions
         self._parameters = parameters
 
-    def hold(self, condition: Any) -> bool:  # noqa: ANN401 - whatever YAML holds
+    def hold(self, condition: Any) -> bool:  # noqa: ANN401 - any YAML value
         match condition:
             case str(name) | {"Condition": str(name)}:
                 return self.hold(self._conditions[name])

@@ -114,7 +114,7 @@ def page(status: int) -> Answer:
     renamed the WWW-Authenticate header, as API Gateway's REST APIs do.
     """
     html, script, style = (_asset(name) for name in ("console.html", "console.js", "console.css"))
-    access = "granted" if status == 200 else "refused"  # noqa: PLR2004 - it reads best as it is
+    access = "granted" if status == 200 else "refused"  # noqa: PLR2004 - HTTP's own number
     policy = {
         "default-src": "'none'",
         "script-src": _hash(script),

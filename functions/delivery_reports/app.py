@@ -74,7 +74,7 @@ def _redrive(records: list[dict[str, Any]], context: "LambdaContext") -> dict[st
     for record in records:
         try:
             _record(reporter.redrive(record, _deadline(context)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the queue keeps this record and only this one
+        except Exception as error:  # noqa: BLE001 - after any error the queue keeps this record, and only this one
             logger.error("redrive failed", sqs_message_id=record["messageId"], exception=redacted(error))
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}

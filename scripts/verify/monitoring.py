@@ -32,7 +32,7 @@ def metric_arrives(name: str, target: Target) -> Result:
     return failed(
         f"CloudWatch has no {name} of the service {target.stack} since this run began, so the alarms see nothing.",
         "Metrics travel as log lines that Lambda takes as INFO: the functions' application log level must be INFO or "
-        f"DEBUG, whatever LogLevel is ({level}). Deploy this checkout again, and look at the level in the Lambda "
+        f"DEBUG at every LogLevel (now {level}). Deploy this checkout again, and look at the level in the Lambda "
         "console. CloudWatch may also be slow: TIMEOUT=600 waits longer.",
     )
 

@@ -59,7 +59,7 @@ class Table:
     """Prints each result. Never prints one of the hidden texts: credentials and numbers."""
 
     def __init__(self, hidden: Iterable[str]) -> None:
-        # A shorter text may occur in our own sentences, where the gap would reveal it.
+        # A shorter text may occur in our own sentences, and the gap there would reveal it.
         self._hidden = sorted({text for text in hidden if len(text) >= _MIN_HIDDEN_LENGTH}, key=len, reverse=True)
         self._width = max(_MIN_WIDTH, shutil.get_terminal_size((120, 40)).columns - NAME_WIDTH - _RESULT_WIDTH)
 

@@ -141,8 +141,8 @@ def world(
     _show_failed_bodies_again_at_once(embedded)
     monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
     monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
-    patient = store_aws._CONFIG  # noqa: SLF001
-    impatient = patient.merge(Config(read_timeout=READ_TIMEOUT))
+    long_timeout = store_aws._CONFIG  # noqa: SLF001
+    short_timeout = long_timeout.merge(Config(read_timeout=READ_TIMEOUT))
     # The SDK waits about a second between its attempts.
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     with ExitStack() as wired:
@@ -150,7 +150,7 @@ def world(
         for function in TEMPLATE.functions():
             # The console's calls get no faults, and its eight concurrent calls queue up at the embedded AWS.
             is_console = function.name == "ConsoleFunction"
-            monkeypatch.setattr(store_aws, "_CONFIG", patient if is_console else impatient)
+            monkeypatch.setattr(store_aws, "_CONFIG", long_timeout if is_console else short_timeout)
             wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
             functions[function.name] = InThisProcess(function, _APPS[function.name].lambda_handler)
         yield World(embedded, functions, msg91, segment)

@@ -105,7 +105,7 @@ def test_a_batch_whose_claims_answer_is_lost_is_sent_by_the_next_delivery(
 
 
 @EACH_FAULT
-def test_an_event_whose_lost_claim_meets_trouble_again_is_sent_once(
+def test_an_event_whose_lost_claim_meets_another_fault_is_sent_once(
     world: "World", batch: list[dict[str, Any]], fault: Fault
 ) -> None:
     with injected(world.aws, {CLAIM: LOST, FREE: fault}):
@@ -114,7 +114,7 @@ def test_an_event_whose_lost_claim_meets_trouble_again_is_sent_once(
 
 
 @EACH_LASTING_FAULT
-def test_a_batch_whose_lost_claim_meets_trouble_again_is_sent_once(
+def test_a_batch_whose_lost_claim_meets_another_fault_is_sent_once(
     world: "World", batch: list[dict[str, Any]], fault: Fault
 ) -> None:
     with injected(world.aws, {CLAIM_MANY: LOST, FREE_MANY: fault}):

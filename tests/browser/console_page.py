@@ -110,7 +110,7 @@ class ConsolePage:
         self.devtools.send("Fetch.enable", {"handleAuthRequests": True})
 
     def _note(self, message: ConsoleMessage) -> None:
-        # Answers such as 401 are errors to the browser as well. Tests judge those by what the page makes of them.
+        # Answers such as 401 are errors to the browser as well. Tests check how the page handles those.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.console_errors.append(message.text)
 

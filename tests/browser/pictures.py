@@ -1,6 +1,6 @@
-"""`python -m tests.browser.pictures` takes the README's pictures of the console, in front of the local stack.
+"""`python -m tests.browser.pictures` takes the pictures in docs/console.md, in front of the local stack.
 
-With the font Inter installed (fonts-inter) they look as in the README; pngquant then makes them small.
+With the font Inter installed (fonts-inter) they look as in docs/console.md; pngquant then makes them small.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ SCREENS: Final = {
     "console.png": Screen(1240, 780),
     "console-phone.png": Screen(390, 844, scheme="dark", scale=1.5, is_mobile=True),
 }
-# Their numbers make MSG91 do what the picture is to show. The last one is opened.
+# Their numbers choose the outcomes that the picture shows. The last one is opened.
 EVENTS: Final = (
     ("Order Shipped", "919800000061"),
     ("Payment Received", "919800000009"),

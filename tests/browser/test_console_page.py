@@ -49,7 +49,7 @@ def test_the_browsers_prompt_lets_people_in(visit: "Visit", stack: "Stack", deli
     assert console.prompts == 1
 
 
-def test_who_is_not_asked_by_the_browser_signs_in_on_the_page(
+def test_without_the_browsers_prompt_people_sign_in_on_the_page(
     visit: "Visit", stack: "Stack", deliver: "Deliver"
 ) -> None:
     deliver()
@@ -78,17 +78,15 @@ def test_a_new_message_appears_and_its_report_comes_in_by_themselves(
     signed_in.sees("Delivered", "#messages")
 
 
-def test_nobody_is_asked_while_nobody_looks(signed_in: "ConsolePage") -> None:
+def test_a_hidden_page_sends_no_requests(signed_in: "ConsolePage") -> None:
     signed_in.sees("No SMS in these days")
     signed_in.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
-    asked = signed_in.evaluate("performance.getEntriesByType('resource').length")
+    requests = signed_in.evaluate("performance.getEntriesByType('resource').length")
     time.sleep(POLL_INTERVAL * 1.5)
-    assert signed_in.evaluate("performance.getEntriesByType('resource').length") == asked
+    assert signed_in.evaluate("performance.getEntriesByType('resource').length") == requests
 
 
-def test_a_message_is_told_as_a_timeline_with_its_reason_and_what_to_do(
-    signed_in: "ConsolePage", deliver: "Deliver"
-) -> None:
+def test_a_message_has_a_timeline_its_reason_and_what_to_do(signed_in: "ConsolePage", deliver: "Deliver") -> None:
     signed_in.opens(deliver("919800000002"))
     signed_in.sees("India's DLT registry has no active template that fits this text.", "#message")
     text = signed_in.text("#message")
@@ -114,7 +112,7 @@ def test_a_message_is_opened_and_left_by_the_keyboard(signed_in: "ConsolePage", 
 
 
 @pytest.mark.parametrize("by", ["phone", "message_id", "user_id", "request_id"])
-def test_people_search_by_whatever_they_have(
+def test_a_message_is_found_by_its_number_and_by_each_id(
     signed_in: "ConsolePage", stack: "Stack", deliver: "Deliver", by: str
 ) -> None:
     crqid = deliver(messageId="ajs-next-1", userId="user-1")
@@ -136,9 +134,7 @@ def test_a_search_that_finds_nothing_says_what_that_may_mean(signed_in: "Console
     assert signed_in.text("#messages") == ""
 
 
-def test_a_number_is_seen_by_whoever_asks_for_it_until_they_hide_it(
-    signed_in: "ConsolePage", deliver: "Deliver"
-) -> None:
+def test_a_number_is_shown_on_request_and_hidden_again(signed_in: "ConsolePage", deliver: "Deliver") -> None:
     signed_in.opens(deliver())
     assert "919800000001" not in signed_in.evaluate("document.documentElement.outerHTML")
     signed_in.click("#reveal")
@@ -189,7 +185,7 @@ def test_a_long_list_is_read_page_by_page(signed_in: "ConsolePage", deliver: "De
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(
+def test_every_text_has_enough_contrast(
     visit: "Visit", stack: "Stack", deliver: "Deliver", scheme: Literal["light", "dark"]
 ) -> None:
     console = visit(stack.secret["console_token"], Screen(scheme=scheme))
@@ -218,7 +214,7 @@ def test_a_phone_shows_the_list_or_a_message_and_never_scrolls_sideways(
     assert console.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_whatever_takes_the_keyboard_has_a_name(signed_in: "ConsolePage", deliver: "Deliver") -> None:
+def test_every_control_has_a_name(signed_in: "ConsolePage", deliver: "Deliver") -> None:
     signed_in.opens(deliver())
     nodes = signed_in.devtools.send("Accessibility.getFullAXTree")["nodes"]
     roles = {"button", "combobox", "searchbox", "link", "textbox", "heading"}

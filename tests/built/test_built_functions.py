@@ -64,7 +64,7 @@ def stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 
 
 def _invoke(stack: Stack, event: dict[str, Any]) -> httpx.Response:
-    """Send one of events/ as the HTTP request that it stands for."""
+    """Send one of events/ as the HTTP request that it describes."""
     headers = {name: value for name, value in event["headers"].items() if name not in ("content-length", "host")}
     url = f"{stack.api_url}{event['rawPath']}?{event['rawQueryString']}"
     content = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event.get("body", "").encode()
@@ -94,7 +94,7 @@ def test_every_sample_event_is_answered_as_expected(stack: Stack) -> None:
     assert answers == ANSWERS
 
 
-def test_an_event_becomes_one_sms_its_report_finds_it_and_segment_hears_of_both(stack: Stack) -> None:
+def test_an_event_becomes_one_sms_with_its_report_and_both_delivery_events(stack: Stack) -> None:
     event = {
         "type": "track",
         "event": "Order Shipped",
@@ -111,16 +111,16 @@ def test_an_event_becomes_one_sms_its_report_finds_it_and_segment_hears_of_both(
     assert message["send_state"] == "accepted"
     assert message["delivery_code"] == "1"
     crqid = message["crqid"]
-    assert _told(stack, f"{crqid}-sms-delivered") == [f"{crqid}-sms-sent", f"{crqid}-sms-delivered"]
+    assert _delivery_events(stack, f"{crqid}-sms-delivered") == [f"{crqid}-sms-sent", f"{crqid}-sms-delivered"]
     assert stack.tracking.violations() == []
 
 
-def test_strangers_are_refused_at_both_doors(stack: Stack) -> None:
+def test_requests_without_a_token_are_refused_on_both_routes(stack: Stack) -> None:
     assert httpx.post(stack.segment_url, json={}, timeout=30).status_code == 401
     assert httpx.post(f"{stack.api_url}/msg91/reports/wrong", json={}, timeout=30).status_code == 401
 
 
-def _told(stack: Stack, last: str) -> list[str]:
+def _delivery_events(stack: Stack, last: str) -> list[str]:
     """Wait for a delivery event, ten seconds at most; return those of its message."""
     deadline = time.monotonic() + 10
     while last not in stack.tracking.events() and time.monotonic() < deadline:

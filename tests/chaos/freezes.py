@@ -40,7 +40,7 @@ class Freezes:
 
 
 def freeze(environment: Environment, seconds: float, connection_end: ConnectionEnd | None) -> None:
-    """Freeze an idle environment; its connections end meanwhile."""
+    """Freeze an idle environment; its connections end in that time."""
     environment.emulator.freeze()
     if connection_end:
         environment.msg91.end_connections(connection_end)

@@ -1,4 +1,4 @@
-"""Lambda freezes a function between events, and its connection to MSG91 ends meanwhile."""
+"""Lambda freezes a function between events, and its connection to MSG91 ends in that time."""
 
 import pytest
 

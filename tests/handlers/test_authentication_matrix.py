@@ -102,7 +102,7 @@ def _tokens(kind: str, other: str) -> list[Credential]:
     texts = {whose: f"{kind}-{whose}" for whose in ("now", "before", "third")}
     texts |= {"empty": "", "wrong": f"{kind}-nox", "longer": f"{kind}-now1", "the other endpoint's": f"{other}-now"}
     return [
-        Credential("nowhere", "absent"),
+        Credential("no place", "absent"),
         *(
             Credential(place, whose, write(text))
             for (place, write), (whose, text) in product(PLACES.items(), texts.items())

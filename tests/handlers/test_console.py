@@ -26,7 +26,7 @@ HOSTILE: Final = "</script><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def deliver(ask: "Ask", ingest: "Endpoint", track: "Track") -> Deliver:  # noqa: ARG001 - what `ask` finds is searchable
+def deliver(ask: "Ask", ingest: "Endpoint", track: "Track") -> Deliver:  # noqa: ARG001 - `ask` switches the search keys on
     """Deliver a track event; return the key of its message."""
 
     def send(phone: str = PHONE, message_id: str = "message-1", **event: Any) -> str:  # noqa: ANN401 - any JSON
@@ -263,7 +263,7 @@ def test_the_page_is_small() -> None:
     assert len(page(200)["body"].encode()) < 32_000
 
 
-def test_nothing_is_asked_of_dynamodb_but_queries_and_reads_by_key_and_never_many(
+def test_only_queries_and_reads_by_key_reach_dynamodb_and_few_of_them(
     ask: "Ask", deliver: Deliver, send_report: Callable[..., None], dynamodb: "UnreliableDynamoDb"
 ) -> None:
     crqid = deliver()

@@ -52,7 +52,7 @@ CREDENTIALS: Final = {
     "report_token": TOKEN,
 }
 MARKS: Final = (PHONE[2:], "4711Q", "arked")
-"""Whatever is private holds one of these."""
+"""Every private value contains one of these."""
 BEARER: Final = {"authorization": "Bearer marked-token-of-24-characters"}
 STRANGER: Final = {"authorization": "Bearer marked-wrong", "x-signature": "marked", "x-webhook-token": "marked"}
 REPORT: Final = {
@@ -346,12 +346,12 @@ def test_the_search_finds_what_a_function_prints(world: World, monkeypatch: pyte
 
 @pytest.mark.usefixtures("_as_in_lambda")
 @pytest.mark.parametrize("library", ["botocore", "boto3", "urllib3", "httpx", "httpcore", "aws_lambda_powertools"])
-def test_the_most_talkative_log_level_makes_no_library_talk(library: str) -> None:
+def test_no_library_logs_at_the_lowest_log_level(library: str) -> None:
     assert not logging.getLogger(library).isEnabledFor(logging.DEBUG)
 
 
 @pytest.mark.parametrize("function", ["segment_ingest", "delivery_reports", "delivery_events", "console"])
-def test_a_function_quiets_the_libraries_that_the_runtime_has_made_talkative(function: str) -> None:
+def test_a_function_silences_libraries_whose_level_the_runtime_lowered(function: str) -> None:
     script = f"""if True:
         import logging
         logging.getLogger().setLevel(logging.DEBUG)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.handlers.conftest import Ask, Endpoint, Output
 
 OURS: Final = "SegmentMsg91"
-# What AWS publishes by itself, as its documentation has it.
+# What AWS publishes by itself, according to its documentation.
 OF_AWS: Final = {
     "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, [{"QueueName"}]),
     "AWS/Lambda": ({"Invocations", "Errors", "Throttles", "Duration", "IteratorAge"}, [{"FunctionName"}]),
@@ -218,5 +218,5 @@ def _is_in_alarm(alarm: dict[str, Any], sums: dict[str, int]) -> bool:
         ({"invalid": 20, "accepted": 1000, "rejected": 20}, False),
     ],
 )
-def test_the_alarm_of_failing_sends_rings_when_they_outweigh(sums: dict[str, int], *, rings: bool) -> None:
+def test_the_alarm_of_failing_sends_goes_off_when_they_outweigh(sums: dict[str, int], *, rings: bool) -> None:
     assert _rings(**sums) == rings

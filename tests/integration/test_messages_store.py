@@ -96,7 +96,7 @@ def test_a_failed_message_has_its_reason(messages: "Messages", aws: "Aws", clock
     assert aws.message("Crqid1")["failure_reason"] == "Inactive on DLT"
 
 
-def test_a_report_without_a_reason_takes_that_of_an_earlier_report_away(
+def test_a_report_without_a_reason_removes_that_of_an_earlier_report(
     messages: "Messages", aws: "Aws", clock: "Clock"
 ) -> None:
     _claim(messages, clock)
@@ -205,7 +205,9 @@ def test_a_settlement_is_written_over_its_own_claim_only(messages: "Messages", a
     assert (message["send_state"], message["request_id"]) == ("accepted", "r2")
 
 
-def test_giving_up_spares_a_message_that_was_claimed_anew(messages: "Messages", aws: "Aws", clock: "Clock") -> None:
+def test_marking_unknown_spares_a_message_that_was_claimed_anew(
+    messages: "Messages", aws: "Aws", clock: "Clock"
+) -> None:
     stale = _claimed(messages, clock)
     found = _claim(messages, clock)
     assert isinstance(found, Found)
@@ -275,7 +277,7 @@ def test_a_write_that_meets_transactions_again_and_again_is_given_up(
     assert claim == NotClaimed("TransactionConflictException")
 
 
-def test_between_the_rounds_of_a_transaction_there_is_a_pause(dynamodb: "UnreliableDynamoDb", clock: "Clock") -> None:
+def test_between_the_attempts_of_a_transaction_there_is_a_pause(dynamodb: "UnreliableDynamoDb", clock: "Clock") -> None:
     pauses: list[float] = []
     messages = Messages(dynamodb.client, "MessagesTable", timedelta(days=400), sleep=pauses.append)
     dynamodb.conflicts()

@@ -91,7 +91,7 @@ def test_the_events_of_all_records_go_out_in_their_order_in_one_batch(publish: P
     assert len(segment.requests) == 1
 
 
-def test_a_change_that_is_no_event_asks_nothing_of_segment(publish: Publish, segment: "FakeSegment") -> None:
+def test_a_change_that_is_no_event_makes_no_call_to_segment(publish: Publish, segment: "FakeSegment") -> None:
     assert publish(record(1, send_state="held")).checkpoint == 1
     assert segment.requests == []
 
@@ -119,7 +119,9 @@ def test_a_batch_without_an_answer_is_sent_again(publish: Publish, segment: "Fak
     assert sent(segment) == ["c1"]
 
 
-def test_segment_is_not_asked_again_before_it_said(publish: Publish, segment: "FakeSegment", sleeper: Sleeper) -> None:
+def test_segment_is_not_called_again_before_its_retry_after(
+    publish: Publish, segment: "FakeSegment", sleeper: Sleeper
+) -> None:
     segment.fail(throttled(7))
     assert publish(record(1)).checkpoint == 1
     assert sleeper.slept == [7]
@@ -147,7 +149,7 @@ def test_while_segment_wants_a_pause_lambda_does_not_invoke_in_a_tight_loop(
     assert all(seconds <= 26 for seconds in sleeper.slept)
 
 
-def test_nothing_keeps_events_back_for_days(publish: Publish, segment: "FakeSegment", clock: "Clock") -> None:
+def test_no_retry_after_delays_events_for_days(publish: Publish, segment: "FakeSegment", clock: "Clock") -> None:
     segment.fail(throttled(999_999))
     assert publish(record(1)).checkpoint == 0
     clock.advance(minutes=10)
@@ -164,7 +166,7 @@ def test_records_that_are_not_accepted_in_time_are_returned_from_the_first_on(
     assert 2 <= len(segment.requests) <= 5
 
 
-def test_nothing_is_asked_when_no_time_is_left_for_an_answer(publish: Publish, segment: "FakeSegment") -> None:
+def test_segment_is_not_called_when_no_time_is_left_for_an_answer(publish: Publish, segment: "FakeSegment") -> None:
     assert publish(record(1), seconds=5).checkpoint == 0
     assert segment.requests == []
 

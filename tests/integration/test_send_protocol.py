@@ -103,7 +103,7 @@ PASSES: Final = "passes"
 REFUSES: Final = "refuses"
 LOSES: Final = "loses_answer"
 REPEATS: Final = "repeats"
-TROUBLES: Final = {
+FAULTS: Final = {
     "none": (),
     "claim repeated by the SDK": (REPEATS,),
     "claim refused": (REFUSES,),
@@ -116,7 +116,7 @@ TROUBLES: Final = {
 }
 """Faults of DynamoDB in the writes of a delivery, in sequence."""
 AGAIN: Final = "delivered again"
-MEANWHILE: Final = (
+DURING_CALL: Final = (
     (AGAIN,),
     ("longer than a lease", AGAIN),
     ("longer than ResendUnknownAfterMinutes", AGAIN),
@@ -221,16 +221,16 @@ class SendProtocol(RuleBasedStateMachine):
             world.aws.dynamodb.delete_item(TableName="MessagesTable", Key={"crqid": {"S": message["crqid"]}})
         world.msg91.sent.clear()
 
-    @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, exception=st.sampled_from(sorted(TROUBLES)))
+    @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, exception=st.sampled_from(sorted(FAULTS)))
     def deliver(self, number: str, outcome: str, exception: str) -> None:
-        for happens in TROUBLES[exception]:
+        for happens in FAULTS[exception]:
             getattr(self._world.dynamodb, happens)("update_item")
-        self._deliver(number, OUTCOMES[outcome], chain(TROUBLES[exception], repeat(PASSES)))
+        self._deliver(number, OUTCOMES[outcome], chain(FAULTS[exception], repeat(PASSES)))
 
-    @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, meanwhile=st.sampled_from(MEANWHILE))
-    def deliver_while_more_happens(self, number: str, outcome: str, meanwhile: tuple[str, ...]) -> None:
+    @rule(number=ANY_NUMBER, outcome=ANY_OUTCOME, during_call=st.sampled_from(DURING_CALL))
+    def deliver_while_more_happens(self, number: str, outcome: str, during_call: tuple[str, ...]) -> None:
         def happen() -> None:
-            for action in meanwhile:
+            for action in during_call:
                 if action == AGAIN:
                     self._deliver(number, OUTCOMES[SUCCESS])
                 elif action in REPORTS:

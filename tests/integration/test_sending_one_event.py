@@ -78,7 +78,7 @@ UNKNOWN: Final = [
 ]
 
 
-def _told(result: Result) -> int:
+def _http_status(result: Result) -> int:
     return summary([result], is_batch=False)[0]
 
 
@@ -86,14 +86,14 @@ def _told(result: Result) -> int:
 def test_an_accepted_event_is_answered_200(prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
-    assert (result.status, _told(result)) == ("accepted", 200)
+    assert (result.status, _http_status(result)) == ("accepted", 200)
 
 
 @pytest.mark.parametrize("prepare", REJECTED)
 def test_a_rejected_event_is_answered_400(prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
-    assert (result.status, _told(result)) == ("rejected", 400)
+    assert (result.status, _http_status(result)) == ("rejected", 400)
 
 
 @pytest.mark.parametrize("prepare", HELD)
@@ -102,7 +102,7 @@ def test_an_event_is_answered_503_while_the_account_needs_repair(
 ) -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
-    assert (result.status, _told(result)) == ("held", 503)
+    assert (result.status, _http_status(result)) == ("held", 503)
 
 
 @pytest.mark.parametrize("prepare", RETRYABLE)
@@ -111,7 +111,7 @@ def test_an_event_is_answered_503_on_a_transient_error(
 ) -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
-    assert (result.status, _told(result)) == ("retry", 503)
+    assert (result.status, _http_status(result)) == ("retry", 503)
 
 
 @pytest.mark.parametrize("prepare", THROTTLED)
@@ -120,14 +120,14 @@ def test_an_event_is_answered_429_when_msg91_throttles(
 ) -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
-    assert (result.status, _told(result)) == ("retry", 429)
+    assert (result.status, _http_status(result)) == ("retry", 429)
 
 
 @pytest.mark.parametrize("prepare", UNKNOWN)
 def test_an_unknown_outcome_is_answered_200(prepare: Prepare, send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
     prepare(msg91)
     (result,) = send(track(PHONE))
-    assert (result.status, _told(result)) == ("unknown", 200)
+    assert (result.status, _http_status(result)) == ("unknown", 200)
 
 
 @pytest.mark.parametrize("prepare", UNKNOWN)
@@ -136,7 +136,7 @@ def test_an_unknown_outcome_that_may_be_sent_again_is_answered_503(
 ) -> None:
     prepare(msg91)
     (result,) = send(track(PHONE), resend_unknown_after=HOUR)
-    assert (result.status, _told(result)) == ("unknown", 503)
+    assert (result.status, _http_status(result)) == ("unknown", 503)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_the_key_on_record_is_the_reference_given_to_msg91(
 
 def test_an_event_without_a_phone_is_skipped_without_a_trace(send: "Send", aws: "Aws", msg91: "FakeMsg91") -> None:
     (result,) = send({"type": "track", "messageId": "message-1", "properties": {"message": "Hello"}})
-    assert (result.status, _told(result), aws.messages(), msg91.calls) == ("skipped", 200, [], [])
+    assert (result.status, _http_status(result), aws.messages(), msg91.calls) == ("skipped", 200, [], [])
 
 
 def test_an_invalid_event_is_on_record_and_not_sent(
@@ -199,7 +199,7 @@ def test_an_invalid_event_is_on_record_and_not_sent(
 ) -> None:
     (result,) = send(track("12345"))
     (message,) = aws.messages()
-    assert (result.status, _told(result), msg91.calls) == ("invalid", 400, [])
+    assert (result.status, _http_status(result), msg91.calls) == ("invalid", 400, [])
     assert (message["send_state"], message["phone"], message["error"]) == ("invalid", "12345", result.reason)
 
 
@@ -215,7 +215,7 @@ def test_a_missing_authkey_holds_the_event(send: "Send", msg91: "FakeMsg91", tra
 
 def test_nothing_is_claimed_when_no_time_is_left_for_a_call(send: "Send", aws: "Aws", track: "Track") -> None:
     (result,) = send(track(PHONE), seconds=15)
-    assert (_told(result), aws.messages()) == (503, [])
+    assert (_http_status(result), aws.messages()) == (503, [])
 
 
 def test_an_event_without_a_message_id_is_sent(send: "Send", msg91: "FakeMsg91", track: "Track") -> None:

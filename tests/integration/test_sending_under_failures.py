@@ -130,7 +130,7 @@ def test_a_settle_that_cannot_be_written_does_not_change_the_answer(
     assert {(result.status, result.request_id is None) for result in results} == {("accepted", False)}
 
 
-def test_a_settle_that_could_not_be_written_is_made_up_before_the_next_claim(
+def test_a_settle_that_could_not_be_written_is_written_before_the_next_claim(
     events: list[dict[str, Any]],
     write: str,
     send: "Send",
@@ -198,7 +198,7 @@ def test_a_sender_that_was_overtaken_cannot_write_over_the_new_claims_outcome(
     assert {(message["send_state"], message["attempts"]) for message in aws.messages()} == {("accepted", 2)}
 
 
-def test_a_late_sender_settles_what_was_given_up_for_unknown(
+def test_a_late_sender_settles_what_was_marked_unknown(
     send: "Send", msg91: "FakeMsg91", clock: "Clock", aws: "Aws", track: "Track"
 ) -> None:
     def mark_unknown() -> None:
@@ -240,7 +240,7 @@ DOUBTFUL: Final[dict[str, Prepare]] = {
     "settle refused": lambda _, dynamodb: dynamodb.passes("update_item").refuses("update_item").refuses("update_item"),
     "settle lost": lambda _, dynamodb: dynamodb.passes("update_item").loses_answer("update_item"),
 }
-TROUBLES: Final = CLEAR | DOUBTFUL
+FAULTS: Final = CLEAR | DOUBTFUL
 PAUSES: Final = st.sampled_from([1, 60])  # seconds: within the lease, and beyond it
 PROPERTY: Final = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -251,11 +251,11 @@ def deliver_through(
 ) -> DeliverThrough:
     """Deliver an event once for each exception, then without one; return the last status and the number of SMS."""
 
-    def deliver(troubles: list[tuple[str, int]]) -> tuple[str, int]:
+    def deliver(faults: list[tuple[str, int]]) -> tuple[str, int]:
         event = track(PHONE, str(uuid.uuid4()))
         msg91.sent.clear()
-        for exception, seconds in troubles:
-            TROUBLES[exception](msg91, dynamodb)
+        for exception, seconds in faults:
+            FAULTS[exception](msg91, dynamodb)
             with suppress(KilledError):
                 send(event)
             msg91.forgets_answers()
@@ -270,28 +270,28 @@ def deliver_through(
 
 @pytest.mark.slow
 @PROPERTY
-@given(troubles=st.lists(st.tuples(st.sampled_from(sorted(TROUBLES)), PAUSES), max_size=5))
-def test_no_sequence_of_troubles_sends_an_event_twice(
-    troubles: list[tuple[str, int]], deliver_through: DeliverThrough
+@given(faults=st.lists(st.tuples(st.sampled_from(sorted(FAULTS)), PAUSES), max_size=5))
+def test_no_sequence_of_faults_sends_an_event_twice(
+    faults: list[tuple[str, int]], deliver_through: DeliverThrough
 ) -> None:
-    _, times = deliver_through(troubles)
+    _, times = deliver_through(faults)
     assert times <= 1
 
 
 @pytest.mark.slow
 @PROPERTY
-@given(troubles=st.lists(st.tuples(st.sampled_from(sorted(CLEAR)), PAUSES), max_size=5))
-def test_no_sequence_of_troubles_of_known_outcome_loses_an_event(
-    troubles: list[tuple[str, int]], deliver_through: DeliverThrough
+@given(faults=st.lists(st.tuples(st.sampled_from(sorted(CLEAR)), PAUSES), max_size=5))
+def test_no_sequence_of_faults_of_known_outcome_loses_an_event(
+    faults: list[tuple[str, int]], deliver_through: DeliverThrough
 ) -> None:
-    assert deliver_through(troubles) == ("accepted", 1)
+    assert deliver_through(faults) == ("accepted", 1)
 
 
 @pytest.mark.slow
 @PROPERTY
-@given(troubles=st.lists(st.tuples(st.sampled_from(sorted(TROUBLES)), PAUSES), max_size=5))
+@given(faults=st.lists(st.tuples(st.sampled_from(sorted(FAULTS)), PAUSES), max_size=5))
 def test_an_event_ends_accepted_or_on_record_as_unknown(
-    troubles: list[tuple[str, int]], deliver_through: DeliverThrough
+    faults: list[tuple[str, int]], deliver_through: DeliverThrough
 ) -> None:
-    status, times = deliver_through(troubles)
+    status, times = deliver_through(faults)
     assert (status, times) in (("accepted", 1), ("duplicate", 1), ("unknown", 0), ("unknown", 1))

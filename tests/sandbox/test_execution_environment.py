@@ -10,7 +10,9 @@ from sandbox.lambda_runtime import FunctionError, Invoker
 from sandbox.template import Function
 
 FUNCTION = Function("SampleFunction", "tests.sandbox.sample_function", "lambda_handler", timeout=10, memory=128)
-HURRIED = Function("HurriedFunction", "tests.sandbox.sample_function", "lambda_handler", timeout=1, memory=128)
+SHORT_TIMEOUT = Function(
+    "ShortTimeoutFunction", "tests.sandbox.sample_function", "lambda_handler", timeout=1, memory=128
+)
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_a_function_that_dies_is_started_again(invoke: Invoker) -> None:
 def test_a_function_that_runs_out_of_time_is_killed(tmp_path: Path) -> None:
     with (
         (tmp_path / "log").open("w") as log,
-        scaling(HURRIED, {}, log) as invoke,
+        scaling(SHORT_TIMEOUT, {}, log) as invoke,
         pytest.raises(FunctionError, match="longer than 1 s"),
     ):
         invoke({"sleep": 60})

@@ -96,7 +96,7 @@ def test_sqs_refuses_likewise(aws: Aws, session: boto3.Session) -> None:
     assert error.response["Error"]["Code"] == "RequestThrottled"
 
 
-def test_an_answer_later_than_the_callers_patience_is_a_timeout(aws: Aws, dynamodb: "DynamoDBClient") -> None:
+def test_an_answer_later_than_the_callers_timeout_is_a_timeout_error(aws: Aws, dynamodb: "DynamoDBClient") -> None:
     aws.interceptor = Fixed(Delay(1.5))
     assert isinstance(error_of(lambda: put(dynamodb)), ReadTimeoutError)
     assert stored(aws) == 1

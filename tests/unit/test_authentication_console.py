@@ -22,7 +22,7 @@ def basic(text: str) -> str:
 
 @pytest.mark.parametrize("password", ["console-new", "console-old"])
 @pytest.mark.parametrize("user", ["support", "", "console-new"])
-def test_the_token_is_the_password_of_anybody(user: str, password: str) -> None:
+def test_the_token_is_the_password_of_any_user(user: str, password: str) -> None:
     authenticate_console(request(basic(f"{user}:{password}")), SECRETS)
 
 

@@ -97,7 +97,7 @@ def test_a_stream_that_is_read_again_from_anywhere_gives_the_same_events(
 
 
 @given(histories(), st.data())
-def test_changes_in_any_order_and_number_tell_the_same_events(
+def test_changes_in_any_order_and_number_give_the_same_events(
     history: list[tuple[Image, datetime]], data: st.DataObject
 ) -> None:
     changes = _changes(history)

@@ -83,7 +83,7 @@ def test_a_group_is_one_request() -> None:
     assert [element["to"] for element in body["sms"]] == [["919800000001"], ["919800000002"]]
 
 
-def test_the_authkey_goes_in_its_header_and_nowhere_else() -> None:
+def test_the_authkey_goes_in_its_header_only() -> None:
     request = _request(_sms())
     assert request.headers["authkey"] == AUTHKEY
     assert AUTHKEY not in str(request.url)

@@ -144,7 +144,7 @@ def test_an_empty_code_is_none(absent: object) -> None:
     assert outcome_of(200, _error(code=absent)).error_code is None
 
 
-def test_an_unknown_code_is_final_and_kept_as_it_came() -> None:
+def test_an_unknown_code_is_final_and_kept_unchanged() -> None:
     outcome = outcome_of(200, _error(code="A-77"))
     assert (outcome.state, outcome.error_code) == (REJECTED, "A-77")
 

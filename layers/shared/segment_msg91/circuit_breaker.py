@@ -19,17 +19,17 @@ class FailureKind(StrEnum):
     UNANSWERED = "unanswered"  # time-outs, refused connections
 
 
-# After so many failures in a row for the same reason the circuit opens. A refusal may be one message's own; a call
+# After this many failures in a row for the same reason, the circuit opens. A refusal may be one message's own; a call
 # without an answer takes ten seconds of the account's concurrency, and may leave a message in doubt.
 FAILURE_THRESHOLD: Final = {FailureKind.REFUSED: 5, FailureKind.UNANSWERED: 3}
-# For so long events are answered without a call. Then one call is let through: it closes the circuit, or opens it
+# For this long, events are answered without a call. Then one call is let through: it closes the circuit, or opens it
 # again.
 OPEN_FOR: Final = {FailureKind.REFUSED: timedelta(seconds=5), FailureKind.UNANSWERED: timedelta(seconds=20)}
 
 
 @dataclass(frozen=True, slots=True)
 class OpenReason:
-    """What the last calls met, which the next would meet as well."""
+    """The failure of the last calls, which the next call would meet as well."""
 
     kind: FailureKind
     code: str | None

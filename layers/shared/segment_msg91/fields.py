@@ -13,7 +13,7 @@ _INTERNATIONAL_PREFIX: Final = re.compile(r"\+?(?:00)*")  # before a country cod
 
 
 class MalformedJsonError(ValueError):
-    """The text is no JSON; the message says where, without quoting it."""
+    """The text is no JSON; the message has the position, without quoting it."""
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -69,7 +69,7 @@ def well_formed(text: str) -> str:
 def phone_digits(value: object) -> str | None:
     """Return a phone number as its 7 to 15 digits, without `+`, leading `00`, spaces and punctuation; else None.
 
-    Longer or shorter never is a number (E.164); which of the others exist, MSG91 decides.
+    E.164 allows no other length. MSG91 decides which numbers exist.
     """
     text = text_of(value)
     if text is None or (isinstance(value, float) and "." in text):  # `.` would count as punctuation

@@ -27,7 +27,7 @@ logger: Final = Logger()
 # Lambda's own level (ApplicationLogLevel) must let metrics through, which have no level and count as INFO. Powertools
 # would take that one instead of LogLevel.
 logging.getLogger(logger.name).setLevel(log_level())
-# Who looked at which message is on record whatever LogLevel is: a child has a level of its own, and the same output.
+# Audit lines are logged at every LogLevel: a child logger has a level of its own, and the same output.
 audit: Final = Logger(child=True)
 logging.getLogger(audit.name).setLevel(logging.INFO)
 metrics: Final = Metrics()

@@ -8,7 +8,7 @@ from typing import Final
 _NUMBER: Final = re.compile(r"(?<![\d.])\+?\d(?:[ ()-]{0,2}\d){6,14}(?!\d)", re.ASCII)
 _MAX_LENGTH_WITHOUT_COUNTRY: Final = 9
 _HIDDEN: Final = "•"
-# So many digits at the end identify a number, whatever comes before them: a country code, a 0, nothing.
+# This many digits at the end identify a number, with a country code, a 0 or nothing before them.
 _OWN_DIGITS: Final = 7
 
 

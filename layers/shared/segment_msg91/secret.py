@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TTL_SECONDS: Final = 300
-# While the secret can't be read, the last good copy is used for so long. Credentials that were removed from it in that
-# time are still accepted; the alternative is to refuse every event and report because of one comma too many.
+# While the secret can't be read, the last good copy is used for this long. Credentials that were removed in that time
+# are still accepted; the alternative is to refuse every event and report because of one comma too many.
 STALE_SECONDS: Final = 3600
 # The time between reads after one that failed, or that was made because MSG91 refused the authkey.
 RETRY_SECONDS: Final = 15

@@ -1,4 +1,4 @@
-"""The environment, read here and nowhere else, and the shape of the secret."""
+"""The environment, which only this module reads, and the shape of the secret."""
 
 import os
 from collections.abc import Mapping
@@ -142,7 +142,7 @@ class ConsoleSettings:
 class Secrets:
     """The credentials of both sides. An empty one authenticates no request.
 
-    `refused`: what of the secret is not used, and why; no values.
+    `refused`: the members that are not used, and why; no values.
     """
 
     msg91_authkey: str = field(default="", repr=False)

@@ -1,6 +1,6 @@
 """The contract of design.md for answers and stored items: the fuzz tests' oracle.
 
-It shares no code with the code under test. Each function returns complaints; none means that all is correct.
+It shares no code with the code under test. Each function returns violations; none means that all is correct.
 """
 
 import json

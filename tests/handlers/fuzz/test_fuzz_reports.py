@@ -64,9 +64,9 @@ def _unpacked(record: dict[str, Any]) -> bytes:
 
 @pytest.fixture
 def check(left: Leftovers) -> Check:
-    """Return the complaints about an answer and the stored items, and remove the items."""
+    """Return the violations about an answer and the stored items, and remove the items."""
 
-    def complaints(answer: "Answer", body: bytes) -> list[str]:
+    def violations(answer: "Answer", body: bytes) -> list[str]:
         found = list(about_answer(answer, frozenset({200, 202})))
         reports, quarantined = left()
         answered = answer.body
@@ -76,9 +76,9 @@ def check(left: Leftovers) -> Check:
             found.append(f"answered {answer.status}, answered {answered}")
         if len(reports) != answered.get("stored"):
             found.append(f"answered {answered}, and in the table {reports}")
-        return found + [complaint for report in reports for complaint in about_report(report)]
+        return found + [violation for report in reports for violation in about_report(report)]
 
-    return complaints
+    return violations
 
 
 JSON_BODY: Final = odd.mutated(SAMPLES) | odd.mutated(SAMPLES) | odd.ANYTHING | st.sampled_from(odd.NO_JSON)
@@ -143,13 +143,13 @@ def test_an_odd_request_without_the_token_is_refused(
 
 @pytest.mark.parametrize("body", odd.DEEP, ids=["arrays", "objects", "open arrays", "open objects"])
 @pytest.mark.parametrize("form", ["", "data="])
-def test_deep_nesting_is_kept_as_it_came(form: str, body: str, report: "Endpoint", check: Check) -> None:
+def test_deep_nesting_is_kept_unchanged(form: str, body: str, report: "Endpoint", check: Check) -> None:
     answer = report(form + body)
     assert (answer.status, check(answer, (form + body).encode())) == (202, [])
 
 
 @pytest.mark.parametrize("form", [str, str.encode], ids=["text", "base64"])
-def test_a_body_of_5_mb_is_kept_as_it_came(form: Callable[[str], object], report: "Endpoint", check: Check) -> None:
+def test_a_body_of_5_mb_is_kept_unchanged(form: Callable[[str], object], report: "Endpoint", check: Check) -> None:
     text = json.dumps([{"number": "919800000001"}]).ljust(MAX_BODY_BYTES)
     answer = report(form(text))
     assert (answer.status, check(answer, text.encode())) == (202, [])
@@ -174,6 +174,6 @@ def test_an_odd_record_is_in_the_table_or_a_queue(
 ) -> None:
     answered = report.invoke({"Records": [QUEUED | {"body": body, "messageAttributes": attributes}]})
     reports, quarantined = left()
-    assert [complaint for item in reports for complaint in about_report(item)] == []
+    assert [violation for item in reports for violation in about_report(item)] == []
     assert answered in ({"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "record-1"}]})
     assert reports or quarantined or answered["batchItemFailures"]

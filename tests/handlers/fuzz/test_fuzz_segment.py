@@ -74,7 +74,7 @@ def left(aws: "Aws", msg91: "FakeMsg91") -> Leftovers:
 
 @pytest.fixture
 def check(left: Leftovers) -> Check:
-    """Return the complaints about an answer and the stored items, and remove the items."""
+    """Return the violations about an answer and the stored items, and remove the items."""
     return lambda answer: list(about_segment(answer, *left()))
 
 

@@ -58,7 +58,7 @@ def test_placeholders_that_would_make_gigabytes_are_refused(
 
 
 @pytest.mark.parametrize(("events", "status"), [(MAX_EVENTS_IN_BATCH, 200), (MAX_EVENTS_IN_BATCH + 1, 400)])
-def test_a_batch_of_more_events_than_an_answer_can_tell_of_is_refused(
+def test_a_batch_of_more_events_than_an_answer_can_hold_is_refused(
     events: int, status: int, ingest: "Endpoint"
 ) -> None:
     answer = ingest([{"type": "group", "messageId": "m" * 100}] * events)

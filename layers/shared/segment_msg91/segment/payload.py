@@ -20,7 +20,7 @@ class MalformedBodyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """The events of one request, in their order. A batch is answered as a whole, whatever its size."""
+    """The events of one request, in their order. A batch is answered as a whole, even a batch of one."""
 
     events: list[Any]
     is_batch: bool

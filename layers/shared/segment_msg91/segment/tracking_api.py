@@ -11,7 +11,7 @@ import httpx
 
 READ_TIMEOUT_SECONDS: Final = 8.0
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
-# What a call can take at most, bytes that trickle in aside.
+# The longest that a call takes, unless its answer trickles in byte by byte.
 CALL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 
 # Segment's limits: 32 KB an event, 500 KB and 2500 events a batch. Where KB could be 1024 bytes, they are 1000 here.
@@ -22,7 +22,7 @@ _HEAD, _COMMA, _TAIL = b'{"batch":[', b",", b"]}"
 _FRAME: Final = len(_HEAD + _TAIL) - len(_COMMA)  # the first event has none before it
 
 _WHOLE_SECONDS: Final = re.compile(r"\d{1,6}", re.ASCII)
-# Segment refuses what it was sent, and would again.
+# Segment refuses the events, and would refuse them again.
 _REFUSALS: Final = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE})
 
 

@@ -1,4 +1,4 @@
-"""The AWS clients, how their errors read in our terms, and items in DynamoDB's wire form."""
+"""The AWS clients, the names of their errors, and items in DynamoDB's wire form."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal

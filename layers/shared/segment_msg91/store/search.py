@@ -247,7 +247,7 @@ def _unavailable_on_error() -> Iterator[None]:
 
 
 def _position_after(shown: Sequence[Attributes], before: Position) -> Position:
-    """Return the position behind a page, which is where each partition has come to at the page's last instant."""
+    """Return the position behind a page: the last message shown of each partition at the page's last instant."""
     until = datetime.fromisoformat(str(shown[-1]["created_at"]))
     past = {shard_of(crqid): crqid for crqid in before.past} if until == before.until else {}
     past |= {shard_of(crqid): crqid for crqid in _keys(one for one in shown if one["created_at"] == instant(until))}

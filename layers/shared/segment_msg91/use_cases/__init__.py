@@ -1,1 +1,1 @@
-"""The use cases, one for each function and under its name: all that the others know meets here."""
+"""The use cases, one for each function and under its name: they combine all other modules."""

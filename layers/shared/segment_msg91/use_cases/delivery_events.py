@@ -64,7 +64,7 @@ class Publisher:
         self._not_before: datetime | None = None
 
     def publish(self, records: Sequence[Record], write_key: str, deadline: datetime) -> Publication:
-        """Send the events of stream records, in their order, and keep trying deadline `deadline`.
+        """Send the events of stream records, in their order, and keep trying until `deadline`.
 
         Records that no retry can help go to the dead-letter queue, so that they do not block the others. If Segment, or
         the queue for those, does not answer, the rest is left to a further invocation: it sends some events again,
@@ -147,6 +147,6 @@ def _read(records: Sequence[Record], publication: Publication) -> tuple[list[_Ou
             outgoing += [_Outgoing(position, encoded(event)) for event in events]
         except NoUserError:
             publication.skipped += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next time it would be the same
+        except Exception as error:  # noqa: BLE001 - any error here would repeat at the next attempt
             undeliverable[position] = f"unexpected {type(error).__name__}"
     return outgoing, undeliverable

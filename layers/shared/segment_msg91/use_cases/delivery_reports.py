@@ -17,8 +17,8 @@ from segment_msg91.store.reports import ReportItem, Reports
 from segment_msg91.times import instant, parse_instant, parse_reported
 
 _WORKERS: Final = 8
-# So long before the function's end, reports that are not stored yet go into the redrive queue. That is enough time for
-# fifty bodies, of ten thousand reports, with the least memory that Lambda has.
+# This long before the function's end, reports that are not stored yet go into the redrive queue. That is time for fifty
+# bodies, of ten thousand reports, with the least memory that Lambda has.
 _QUEUEING_TIME: Final = timedelta(seconds=4)
 _MAX_WAIT_SECONDS: Final = 900.0  # Lambda's longest timeout
 _NO_DEADLINE: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -109,7 +109,7 @@ class Reporter:
         except StoreUnavailableError as error:
             self._redrive.put(raw, str(error))
             receipt.queued = 1
-        except Exception as error:  # noqa: BLE001 - MSG91 may send it only once: keep the body whatever our error is
+        except Exception as error:  # noqa: BLE001 - MSG91 may send it only once: keep the body at any error
             receipt.problems.append(f"unexpected {type(error).__name__}")
             self._quarantine.put(raw, receipt.problems[-1])
             receipt.quarantined = 1

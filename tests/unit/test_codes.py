@@ -134,7 +134,7 @@ def test_an_unknown_error_code_is_final_for_the_event(code: str) -> None:
 
 
 @pytest.mark.parametrize("message", ["Missing Authentication Key", "Invalid authkey", "IP not whitelisted"])
-def test_without_a_code_the_words_tell_the_account_s_troubles(message: str) -> None:
+def test_without_a_code_the_words_show_the_account_s_errors(message: str) -> None:
     assert error_class(None, message) is ACCOUNT
 
 

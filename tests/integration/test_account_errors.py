@@ -55,7 +55,7 @@ def number(index: int) -> str:
     return f"9198000000{index:02}"
 
 
-def test_an_empty_balance_is_asked_about_a_few_times_only(
+def test_an_empty_balance_causes_a_few_calls_only(
     deliver: Deliver, msg91: "FakeMsg91", track: "Track", aws: "Aws"
 ) -> None:
     for index in range(30):
@@ -126,7 +126,7 @@ def test_an_authkey_that_is_still_the_same_is_not_tried_twice(
 
 
 @pytest.mark.parametrize("code", ["301", "418"])
-def test_a_trouble_that_is_not_the_keys_does_not_read_the_secret(
+def test_an_error_that_is_not_the_keys_does_not_read_the_secret(
     deliver: Deliver, msg91: "FakeMsg91", track: "Track", secret: Secret, code: str
 ) -> None:
     msg91.refuses(code)
