@@ -33,14 +33,14 @@ SAFEGUARDS: Final = (
     Safeguard(
         "an existing message is not claimed again",
         f"{PACKAGE}/store/message_updates.py",
-        "OR (attribute_not_exists({name('delivery_status')}) AND ({claimable}))\"",
+        'OR ({unreported} AND ({claimable}))"',
         "OR attribute_exists({name('crqid')}) OR {claimable}\"",
         "tests/integration/test_found_at_claim.py::test_an_accepted_event_is_a_duplicate_with_the_stored_request_id",
     ),
     Safeguard(
         "a report proves a send whose answer was lost, so it is not repeated",
         f"{PACKAGE}/store/message_updates.py",
-        "(attribute_not_exists({name('delivery_status')}) AND ({claimable}))",
+        "({unreported} AND ({claimable}))",
         "({claimable})",
         "tests/integration/test_found_at_claim.py::test_an_unknown_outcome_with_a_report_is_never_sent_again",
     ),

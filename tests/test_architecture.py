@@ -20,7 +20,8 @@ SOURCES: Final = {
 
 USE_CASES: Final = "segment_msg91.use_cases"
 STORE: Final = "segment_msg91.store"
-CLIENTS: Final = ("segment_msg91.msg91.client", "segment_msg91.segment.tracking_api")
+CLIENTS: Final = ("segment_msg91.msg91.client", "segment_msg91.msg91.logs", "segment_msg91.segment.tracking_api")
+RECORDING: Final = "segment_msg91.recording"
 EDGES: Final = (STORE, *CLIENTS, "segment_msg91.secret")
 
 # Who may import a library, a module or what is in a folder.
@@ -31,10 +32,13 @@ ALLOWED_IN: Final = {
     "aws_lambda_powertools": ("functions", "segment_msg91.handler"),
     "segment_msg91.handler": ("functions",),
     USE_CASES: ("functions",),
-    STORE: ("functions", USE_CASES, STORE),
+    STORE: ("functions", USE_CASES, RECORDING, STORE),
+    RECORDING: ("functions", USE_CASES, "segment_msg91.handler"),
+    "segment_msg91.store.overdue": ("functions.reconciliation", "segment_msg91.use_cases.reconciliation"),
     "segment_msg91.store.search": ("functions.console", "segment_msg91.use_cases.console"),  # sending need not load it
     "segment_msg91.secret": ("functions",),
     "segment_msg91.msg91.client": ("functions", "segment_msg91.use_cases.segment_ingest"),
+    "segment_msg91.msg91.logs": ("functions.reconciliation", "segment_msg91.use_cases.reconciliation"),
     "segment_msg91.segment.tracking_api": ("functions", "segment_msg91.use_cases.delivery_events"),
     "functions": (),
     "sandbox": (),

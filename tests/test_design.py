@@ -7,6 +7,8 @@ from typing import Final
 import pytest
 
 from sandbox.template import Template
+from segment_msg91.store.messages import Conclusion
+from segment_msg91.use_cases import reconciliation
 from tests.handlers.fuzz.contract import MESSAGE, REPORT
 
 ROOT: Final = Path(__file__).parent.parent
@@ -46,6 +48,15 @@ def test_the_contract_names_the_metrics_of_the_reference() -> None:
 @pytest.mark.parametrize("attribute", sorted({*MESSAGE, *REPORT}))
 def test_the_data_model_names_every_attribute(attribute: str) -> None:
     assert attribute in NAMES
+
+
+def test_the_conclusions_are_the_codes() -> None:
+    section = DESIGN.split("\n## Reconciliation\n")[1].split("\n## ")[0]
+    documented = re.findall(r"\| `(\w+)` \| ([^|`]+) \| `(\w+)` \|$", section, re.MULTILINE)
+    coded = [
+        (end.status, end.reason, end.category) for end in vars(reconciliation).values() if isinstance(end, Conclusion)
+    ]
+    assert sorted(documented) == sorted(coded)
 
 
 POINTERS: Final = [

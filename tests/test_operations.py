@@ -1,6 +1,5 @@
 """Each alarm notifies its topic and links its runbook; the commands of docs/operations.md are valid."""
 
-import json
 import re
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from botocore.session import Session
 from sandbox.template import NO_VALUE, load_document
 from segment_msg91.mapping import Sms, to_sms
 from segment_msg91.settings import IngestSettings
+from tests.dashboard import widgets
+from tests.transformed import of_type, transformed
 
 ROOT: Final = Path(__file__).parent.parent
 TEXT: Final = (ROOT / "docs/operations.md").read_text()
@@ -30,9 +31,9 @@ ALARMS: Final = {
 RULES: Final = [alarm["AlarmRule"]["Fn::Sub"] for alarm in ALARMS.values() if "AlarmRule" in alarm]
 PARTS: Final = {name for rule in RULES for name in re.findall(r"\{(\w+)\}", rule)}
 LOUD: Final = sorted(set(ALARMS) - PARTS)
-# The dashboard is one for all stacks: it can't name what a stack may not have.
-ALWAYS: Final = [name for name in LOUD if "Condition" not in TEMPLATE["Resources"][name]]
-WIDGETS: Final = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
+# The dashboard leaves out what is off by default.
+BY_DEFAULT: Final = [name for name in LOUD if TEMPLATE["Resources"][name].get("Condition") in (None, "Reconciles")]
+WIDGETS: Final = widgets(TEMPLATE)
 COMMANDS: Final = re.findall(
     r"^ *(?:\w+=\$\()?aws ([a-z]+) ([a-z-]+)((?:[^\n\\]|\\.|\\\n)*)", TEXT + README, re.MULTILINE
 )
@@ -80,7 +81,14 @@ def test_an_alarm_says_what_missing_data_means(name: str) -> None:
 
 def test_the_dashboard_shows_every_alarm_that_notifies() -> None:
     shown = [arn for widget in WIDGETS for arn in widget["properties"].get("alarms", [])]
-    assert sorted(shown) == [f"${{{name}.Arn}}" for name in ALWAYS]
+    assert sorted(shown) == [f"${{{name}.Arn}}" for name in BY_DEFAULT]
+
+
+def test_the_dashboard_names_no_alarm_that_the_parameters_leave_out() -> None:
+    document = transformed({"ReconcileEveryMinutes": "0"})
+    text, variables = of_type(document, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    assert variables == {"ReconciliationAlarms": ""}
+    assert set(re.findall(r"(\w+Alarm)\.Arn", text)) == {name for name in LOUD if name in document["Resources"]}
 
 
 def test_the_widgets_of_the_dashboard_fill_their_rows_without_overlap() -> None:
@@ -128,7 +136,7 @@ def test_what_the_commands_name_exists() -> None:
     groups = set(re.findall(r"insights (\w+) \d+ ", TEXT))
     assert {name for name in groups if not name.endswith("LogGroup")} == set()
     resources |= groups
-    assert len(groups) == 4
+    assert len(groups) == 5
     assert resources <= set(TEMPLATE["Resources"])
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sandbox.filter_patterns import fits
 from sandbox.template import Template
-from segment_msg91.msg91.codes import RANK, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import CONCLUSIONS, FINAL, RANK, DeliveryStatus, SendState
 from segment_msg91.segment.track_events import track_events
 
 type Message = dict[str, object]
@@ -15,6 +15,7 @@ type Message = dict[str, object]
 (TRIGGER,) = Template.load(parameters={"DeliveryEvents": "on"}).stream_triggers()
 MAX_PATTERNS: Final = 5  # Lambda's limit for one event source mapping
 _FINAL: Final = {SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID}
+_CAN_BE_CONCLUDED: Final = {SendState.ACCEPTED, SendState.UNKNOWN, SendState.SENDING}
 _STATES: Final[list[Message]] = [
     {"crqid": "c1", "user_id": "user-1", "send_state": state} | ({"delivery_status": status} if status else {})
     for state, status in product(SendState, (None, *DeliveryStatus))
@@ -22,10 +23,12 @@ _STATES: Final[list[Message]] = [
 
 
 def _can_become(before: Message, after: Message) -> bool:
-    """A final state stays, and so does a report, unless one of its rank or a higher one comes."""
+    """A final state stays; a report stays unless one of its rank or a higher one comes, a conclusion until a report."""
     if before["send_state"] in _FINAL and after["send_state"] != before["send_state"]:
         return False
     old, new = before.get("delivery_status"), after.get("delivery_status")
+    if new in CONCLUSIONS and old != new:
+        return old not in FINAL and after["send_state"] == before["send_state"] in _CAN_BE_CONCLUDED
     return old is None or (new is not None and RANK[DeliveryStatus(str(new))] >= RANK[DeliveryStatus(str(old))])
 
 

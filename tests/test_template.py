@@ -1,6 +1,5 @@
 """The template keeps the promises that code alone can't."""
 
-import inspect
 import json
 import re
 import tomllib
@@ -14,7 +13,13 @@ import pytest
 from sandbox.template import REGION, Template, load_document
 from segment_msg91.msg91.client import CALL_SECONDS, READ_TIMEOUT_SECONDS
 from segment_msg91.segment.tracking_api import CALL_SECONDS as TRACKING_SECONDS
-from segment_msg91.settings import ConsoleSettings, EventSettings, IngestSettings, ReportSettings
+from segment_msg91.settings import (
+    ConsoleSettings,
+    EventSettings,
+    IngestSettings,
+    ReconciliationSettings,
+    ReportSettings,
+)
 from segment_msg91.use_cases.segment_ingest import LEASE
 from tests.transformed import EVERYTHING, of_type, transformed
 
@@ -44,6 +49,7 @@ def _statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ("HttpApi", "AWS::Serverless::HttpApi"),
         ("SegmentIngestFunction", "AWS::Serverless::Function"),
         ("DeliveryReportsFunction", "AWS::Serverless::Function"),
+        ("ReconciliationFunction", "AWS::Serverless::Function"),
         ("DeliveryEventsFunction", "AWS::Serverless::Function"),
         ("ConsoleFunction", "AWS::Serverless::Function"),
         ("SharedLayer", "AWS::Serverless::LayerVersion"),
@@ -152,7 +158,7 @@ def test_a_warning_of_api_gateways_does_not_end_a_deployment(deployed: dict[str,
 
 def test_nothing_is_traced(deployed: dict[str, Any]) -> None:
     modes = [one["TracingConfig"]["Mode"] for one in of_type(deployed, "AWS::Lambda::Function").values()]
-    assert modes == ["PassThrough"] * 4
+    assert modes == ["PassThrough"] * 5
     assert "xray" not in json.dumps(deployed).lower()
 
 
@@ -210,7 +216,7 @@ def test_what_a_company_asks_for_is_off_by_default(deployed: dict[str, Any]) -> 
 
 def test_every_role_has_the_companys_boundary() -> None:
     roles = of_type(transformed(EVERYTHING | COMPANY), "AWS::IAM::Role")
-    assert len(roles) == 4
+    assert len(roles) == 5
     assert {role["PermissionsBoundary"] for role in roles.values()} == {COMPANY["PermissionsBoundaryArn"]}
 
 
@@ -328,21 +334,36 @@ def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str)
     assert {index["Projection"]["ProjectionType"] for index in properties["GlobalSecondaryIndexes"]} == {"KEYS_ONLY"}
 
 
+class _Environment(dict[str, str]):
+    """Remembers which variables were read."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        super().__init__(variables)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as in dict
+        self.read.add(name)
+        return super().get(name, default)
+
+
 def test_each_function_gets_the_variables_that_its_settings_read() -> None:
     template = Template.load(parameters={"Console": "on", "DeliveryEvents": "on"})
     for function, settings in (
         ("SegmentIngestFunction", IngestSettings),
         ("DeliveryReportsFunction", ReportSettings),
+        ("ReconciliationFunction", ReconciliationSettings),
         ("DeliveryEventsFunction", EventSettings),
         ("ConsoleFunction", ConsoleSettings),
     ):
-        read = set(re.findall(r'"([A-Z0-9_]{5,})"', inspect.getsource(settings)))
-        given = set(template.environment(function, "http://127.0.0.1"))
-        assert {name for name in given if not name.startswith("POWERTOOLS_")} == read
+        environment = _Environment(template.environment(function, "http://127.0.0.1"))
+        settings.load(environment)
+        assert {name for name in environment if not name.startswith("POWERTOOLS_")} == environment.read
 
 
 def test_every_setting_of_a_customers_is_a_parameter_in_pascal_case(template: dict[str, Any]) -> None:
-    settings = set(re.findall(r'"((?:DEFAULT|MSG91|MAX|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"', SETTINGS))
+    settings = set(
+        re.findall(r'"((?:DEFAULT|MSG91|MAX|RECONCILE|REPORT|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"', SETTINGS)
+    )
     assert {"".join(word.capitalize() for word in name.split("_")) for name in settings} <= set(template["Parameters"])
 
 
@@ -359,6 +380,43 @@ def test_the_console_and_all_that_is_its_own_are_there_only_when_it_is_on(templa
     assert {name for name, one in own if one.get("Condition") == "HasConsole"} == {
         name for name, _ in own if name.startswith("Console")
     }
+
+
+def test_the_reconciliation_and_all_that_is_its_own_are_there_unless_it_never_runs(template: dict[str, Any]) -> None:
+    own = [*template["Resources"].items(), *template["Outputs"].items()]
+    assert {name for name, one in own if one.get("Condition") == "Reconciles"} == {
+        "ReconciliationFunction",
+        "ReconciliationRole",
+        "ReconciliationLogGroup",
+        "ReconciliationFailedAlarm",
+        "WebhookSilentAlarm",
+        "AcceptedAndDroppedAlarm",
+    }
+    never = transformed(EVERYTHING | {"ReconcileEveryMinutes": "0"})["Resources"]
+    assert not {name for name in never if name.startswith("Reconciliation")}
+    assert {name for name in transformed()["Resources"] if name.startswith("Reconciliation")} >= {
+        "ReconciliationFunction",
+        "ReconciliationFunctionSchedule",
+    }
+
+
+@pytest.mark.parametrize("minutes", [5, 30, 720])
+def test_the_reconciliation_runs_by_one_rule_and_is_not_repeated(template: dict[str, Any], minutes: int) -> None:
+    assert minutes in template["Parameters"]["ReconcileEveryMinutes"]["AllowedValues"]
+    # `rate` has another form for one minute.
+    assert 1 not in template["Parameters"]["ReconcileEveryMinutes"]["AllowedValues"]
+    document = transformed({"ReconcileEveryMinutes": str(minutes)})
+    (rule,) = of_type(document, "AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == {"Fn::Sub": "rate(${ReconcileEveryMinutes} minutes)"}
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": ["ReconciliationFunction", "Arn"]}]
+    (invocation,) = of_type(document, "AWS::Lambda::EventInvokeConfig").values()
+    assert invocation["MaximumRetryAttempts"] == 0
+
+
+def test_a_run_of_the_reconciliation_ends_before_the_next_begins(template: dict[str, Any]) -> None:
+    timeout = template["Resources"]["ReconciliationFunction"]["Properties"]["Timeout"]
+    shortest = min(filter(None, template["Parameters"]["ReconcileEveryMinutes"]["AllowedValues"]))
+    assert timeout <= timedelta(minutes=shortest).total_seconds()
 
 
 def test_no_log_line_of_the_api_can_carry_the_report_token(template: dict[str, Any]) -> None:

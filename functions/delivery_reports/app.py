@@ -4,11 +4,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from segment_msg91.authentication import authenticate_msg91
-from segment_msg91.handler import answers_errors, count, instrumented, logger, secret_problem, too_large
+from segment_msg91.handler import answers_errors, count, count_reports, instrumented, logger, secret_problem, too_large
 from segment_msg91.http import Request, answer
+from segment_msg91.recording import Recorder
 from segment_msg91.redaction import redacted
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import ReportSettings, in_lambda
@@ -30,8 +29,10 @@ def wiring() -> tuple[SecretReader, Reporter]:
     settings = ReportSettings.load()
     dynamodb = dynamodb_client()
     reporter = Reporter(
-        Messages(dynamodb, settings.messages_table, settings.retention),
-        Reports(dynamodb, settings.reports_table, settings.retention),
+        Recorder(
+            Messages(dynamodb, settings.messages_table, settings.retention),
+            Reports(dynamodb, settings.reports_table, settings.retention),
+        ),
         redrive=Queue(sqs_client, settings.redrive_queue_url),
         quarantine=Queue(sqs_client, settings.quarantine_queue_url),
         zone=settings.msg91_zone,
@@ -89,13 +90,7 @@ def _record(receipt: Receipt) -> None:
     count("ReportDuplicate", receipt.duplicates)
     count("ReportUnmatched", receipt.unmatched)
     count("ReportQuarantined", receipt.quarantined)
-    count("ReportConflict", receipt.conflicts)
-    for latency in receipt.latencies:
-        count("DeliveryLatency", latency, MetricUnit.Seconds)
-    for status, number in receipt.statuses.items():
-        count("DeliveryStatus", number, status=status)
-    for category, number in receipt.categories.items():
-        count("FailureCategory", number, category=category)
+    count_reports(receipt)
     needs_attention = receipt.unmatched or receipt.conflicts or receipt.quarantined or receipt.queued
     log = logger.info if needs_attention else logger.debug
     log(

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
@@ -16,6 +17,7 @@ from botocore.session import Session, get_session
 from functions.console import app as console
 from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
+from functions.reconciliation import app as reconciliation
 from functions.segment_ingest import app as segment_ingest
 from sandbox.api_gateway import find
 from sandbox.aws import Aws
@@ -25,15 +27,19 @@ from sandbox.stream_source import StreamSource
 from sandbox.template import PATH, REGION, Template, queue_url
 from segment_msg91.store import aws as store_aws
 from tests.aws_faults.faults import READ_TIMEOUT
+from tests.fakes.msg91_logs import FakeLogs
 
 if TYPE_CHECKING:
     from tests.fakes.msg91 import FakeMsg91
     from tests.fakes.segment import FakeSegment
 
-TEMPLATE: Final = Template.load(parameters={"DeliveryEvents": "on", "Console": "on"})
+TEMPLATE: Final = Template.load(
+    parameters={"DeliveryEvents": "on", "Console": "on", "ReportOverdueMinutes": "0", "ReportGivenUpHours": "0"}
+)
 _APPS: Final = {
     "SegmentIngestFunction": segment_ingest,
     "DeliveryReportsFunction": delivery_reports,
+    "ReconciliationFunction": reconciliation,
     "DeliveryEventsFunction": delivery_events,
     "ConsoleFunction": console,
 }
@@ -59,6 +65,7 @@ class World:
     functions: Mapping[str, Invoker]
     msg91: "FakeMsg91"
     segment: "FakeSegment"
+    logs: FakeLogs
 
     def deliver(self, *events: dict[str, Any]) -> Reply:
         """Deliver a single event as an object, several as a batch."""
@@ -80,6 +87,11 @@ class World:
         """Poll the redrive queue once, as Lambda does; return how many bodies the function received."""
         (trigger,) = TEMPLATE.queue_triggers()
         return EventSource(self.aws.sqs, self.aws.url, trigger, self.functions[trigger.function]).poll()
+
+    def reconcile(self) -> dict[str, int]:
+        """Invoke the reconciliation, for which every message is overdue at once, and given up."""
+        outcome: Any = self.functions["ReconciliationFunction"]({})
+        return dict(outcome)
 
     def publish(self, *records: dict[str, Any]) -> list[str]:
         """Invoke the events function with records of the stream; return the position from which it wants a retry."""
@@ -140,6 +152,8 @@ def world(
 ) -> Iterator[World]:
     _show_failed_bodies_again_at_once(embedded)
     monkeypatch.setattr(segment_ingest, "Msg91", lambda _: msg91.client())
+    logs = FakeLogs(lambda: datetime.now(UTC))
+    monkeypatch.setattr(reconciliation, "Logs", lambda *_: logs.client())
     monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
     long_timeout = store_aws._CONFIG  # noqa: SLF001
     short_timeout = long_timeout.merge(Config(read_timeout=READ_TIMEOUT))
@@ -153,7 +167,7 @@ def world(
             monkeypatch.setattr(store_aws, "_CONFIG", long_timeout if is_console else short_timeout)
             wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
             functions[function.name] = InThisProcess(function, _APPS[function.name].lambda_handler)
-        yield World(embedded, functions, msg91, segment)
+        yield World(embedded, functions, msg91, segment, logs)
 
 
 @contextmanager

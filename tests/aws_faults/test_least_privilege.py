@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import pytest
 
+from segment_msg91.use_cases import reconciliation
 from tests.aws_faults.faults import LOST, REFUSED, Injector
 from tests.aws_faults.test_reporting import RECORD
 from tests.aws_faults.test_sending import CLAIM, CLAIM_MANY, KilledError
@@ -25,6 +27,7 @@ type Permission = tuple[str, str]
 FUNCTIONS: Final = (
     "SegmentIngestFunction",
     "DeliveryReportsFunction",
+    "ReconciliationFunction",
     "DeliveryEventsFunction",
     "ConsoleFunction",
 )
@@ -42,6 +45,7 @@ BY_LAMBDA: Final[dict[str, set[Permission]]] = {
         *((action, "DeliveryReportsLogGroup") for action in LOGGING),
         *((action, "ReportsRedriveQueue") for action in POLLING_A_QUEUE),
     },
+    "ReconciliationFunction": {(action, "ReconciliationLogGroup") for action in LOGGING},
     "DeliveryEventsFunction": {
         *((action, "DeliveryEventsLogGroup") for action in LOGGING),
         *((action, "MessagesTable.StreamArn") for action in READING_A_STREAM),
@@ -97,13 +101,14 @@ def _name(resource: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def recorder(world: "World", track: "Track") -> Recorder:
+def recorder(world: "World", track: "Track", monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """The world after every path of the functions that calls AWS."""
     recorder = Recorder(plan={})
     world.aws.interceptor = recorder
     try:
         _send(world, track, recorder)
         _report(world, recorder)
+        _reconcile(world, track, monkeypatch)
         world.publish({"dynamodb": {"SequenceNumber": "1"}})
         _ask(world)
     finally:
@@ -144,6 +149,21 @@ def _report(world: "World", recorder: Recorder) -> None:
     world.report(by_request_id)
     recorder.plan = {}
     world.redrive()
+
+
+def _reconcile(world: "World", track: "Track", monkeypatch: pytest.MonkeyPatch) -> None:
+    """End messages in doubt, in as many runs as there are pages."""
+    numbers = [f"9198000000{number}" for number in range(21, 24)]
+    for number in numbers:
+        world.msg91.breaks_off(httpx.ReadTimeout("no answer"))
+        world.deliver(track(number, f"message-{number}"))
+    monkeypatch.setattr(reconciliation, "MAX_PAGES", 1)
+    world.logs.per_page = 1
+    for message in world.aws.items("MessagesTable"):
+        if message.get("phone") in numbers[1:]:
+            world.logs.has(str(message["phone"]), CRQID=message["crqid"], requestId="r-1")
+    while world.reconcile()["remaining"]:
+        pass
 
 
 def _ask(world: "World") -> None:

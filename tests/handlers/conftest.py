@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import boto3
@@ -14,11 +15,13 @@ import pytest
 from functions.console import app as console
 from functions.delivery_events import app as delivery_events
 from functions.delivery_reports import app as delivery_reports
+from functions.reconciliation import app as reconciliation
 from functions.segment_ingest import app as segment_ingest
 from sandbox.api_gateway import find
 from sandbox.aws import SECRET
 from sandbox.template import PATH, Template
 from segment_msg91.store import aws as store_aws
+from tests.fakes.msg91_logs import FakeLogs
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -161,7 +164,7 @@ class Output:
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Output:
     # The loggers keep the standard output of their import, but pytest has replaced it.
-    for app in (segment_ingest, delivery_reports, console):
+    for app in (segment_ingest, delivery_reports, reconciliation, console):
         monkeypatch.setattr(app.logger.registered_handler, "stream", _StandardOutput())
     return Output(capsys)
 
@@ -200,6 +203,25 @@ def report(dynamodb: "UnreliableDynamoDb", monkeypatch: pytest.MonkeyPatch, _one
     delivery_reports.wiring.cache_clear()
     yield Endpoint(delivery_reports.lambda_handler, "report_v3.json")
     delivery_reports.wiring.cache_clear()
+
+
+@pytest.fixture
+def reconcile(
+    dynamodb: "UnreliableDynamoDb", logs: FakeLogs, monkeypatch: pytest.MonkeyPatch, _one_session: None
+) -> Iterator[Invoke]:
+    """The function behind the schedule. Every message is overdue at once, and given up."""
+    monkeypatch.setenv("REPORT_OVERDUE_MINUTES", "0")
+    monkeypatch.setenv("REPORT_GIVEN_UP_HOURS", "0")
+    monkeypatch.setattr(reconciliation, "dynamodb_client", lambda: dynamodb)
+    monkeypatch.setattr(reconciliation, "Logs", lambda *_: logs.client())
+    reconciliation.wiring.cache_clear()
+    yield Endpoint(reconciliation.lambda_handler, "schedule.json").invoke
+    reconciliation.wiring.cache_clear()
+
+
+@pytest.fixture
+def logs() -> FakeLogs:
+    return FakeLogs(lambda: datetime.now(UTC))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.template import PATH
 
-FUNCTIONS: Final = ("segment_ingest", "delivery_reports", "delivery_events", "console")
+FUNCTIONS: Final = ("segment_ingest", "delivery_reports", "reconciliation", "delivery_events", "console")
 PROGRAM: Final = """
 import logging
 from functions.{function} import app

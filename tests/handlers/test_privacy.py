@@ -350,7 +350,9 @@ def test_no_library_logs_at_the_lowest_log_level(library: str) -> None:
     assert not logging.getLogger(library).isEnabledFor(logging.DEBUG)
 
 
-@pytest.mark.parametrize("function", ["segment_ingest", "delivery_reports", "delivery_events", "console"])
+@pytest.mark.parametrize(
+    "function", ["segment_ingest", "delivery_reports", "reconciliation", "delivery_events", "console"]
+)
 def test_a_function_silences_libraries_whose_level_the_runtime_lowered(function: str) -> None:
     script = f"""if True:
         import logging

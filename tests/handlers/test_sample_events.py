@@ -9,6 +9,7 @@ from sandbox.template import PATH
 
 if TYPE_CHECKING:
     from tests.fakes.aws import Aws
+    from tests.fakes.msg91_logs import FakeLogs
     from tests.fakes.segment import FakeSegment
     from tests.handlers.conftest import Ask, Endpoint, Invoke
 
@@ -42,7 +43,7 @@ CONSOLE: Final = {"console", "console_search"}
 
 
 def test_every_sample_event_is_among_these() -> None:
-    assert set(EVENTS) == {*SEGMENT, *REPORTS, *CONSOLE, "redrive", "stream"}
+    assert set(EVENTS) == {*SEGMENT, *REPORTS, *CONSOLE, "redrive", "schedule", "stream"}
 
 
 @pytest.mark.parametrize(("name", "expected"), SEGMENT.items(), ids=SEGMENT)
@@ -84,6 +85,24 @@ def test_the_sample_of_the_redrive_queue_is_stored(report: "Endpoint", aws: "Aws
 def test_the_sample_of_the_stream_is_sent_to_segment(publish: "Invoke", segment: "FakeSegment") -> None:
     assert publish(EVENTS["stream"]) == {"batchItemFailures": []}
     assert [event["event"] for event in segment.received()] == ["SMS Sent", "SMS Delivered"]
+
+
+def test_the_sample_of_the_schedule_ends_the_sms_of_a_sample_event_as_the_logs_say(
+    reconcile: "Invoke", ingest: "Endpoint", logs: "FakeLogs", aws: "Aws"
+) -> None:
+    ingest.call(EVENTS["track"])
+    (message,) = aws.messages()
+    logs.has(message["phone"], requestId=message["request_id"], CRQID=message["crqid"])
+    assert reconcile(EVENTS["schedule"]) == {
+        "overdue": 1,
+        "found": 1,
+        "settled": 0,
+        "unreported": 0,
+        "not_sent": 0,
+        "remaining": 0,
+    }
+    assert [one["delivery_status"] for one in aws.messages()] == ["delivered"]
+    assert [row["webhook_version"] for row in aws.reports()] == ["logs"]
 
 
 def test_the_samples_of_the_console_show_the_page_and_the_sms_of_a_sample_event(ask: "Ask", ingest: "Endpoint") -> None:

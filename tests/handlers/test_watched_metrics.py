@@ -11,12 +11,15 @@ import pytest
 
 from functions.segment_ingest import app as segment_ingest
 from sandbox.template import STACK_NAME, load_document
+from segment_msg91.store.aws import to_item
+from tests.dashboard import widgets
 
 if TYPE_CHECKING:
     from tests.fakes.aws import Aws
     from tests.fakes.events import Track
     from tests.fakes.msg91 import FakeMsg91
-    from tests.handlers.conftest import Ask, Endpoint, Output
+    from tests.fakes.msg91_logs import FakeLogs
+    from tests.handlers.conftest import Ask, Endpoint, Invoke, Output
 
 OURS: Final = "SegmentMsg91"
 # What AWS publishes by itself, according to its documentation.
@@ -31,13 +34,13 @@ OF_AWS: Final = {
     "AWS/Logs": ({"IncomingBytes"}, [{"LogGroupName"}]),
 }
 
+LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 TEMPLATE: Final[dict[str, Any]] = load_document()
 RESOURCES: Final = TEMPLATE["Resources"]
 ALARMS: Final = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
 FAILING_SENDS: Final[str] = RESOURCES["FailingSendsAlarm"]["Properties"]["AlarmRule"]["Fn::Sub"]
-DASHBOARD: Final = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
-WIDGETS: Final[list[dict[str, Any]]] = DASHBOARD["widgets"]
-SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" service=\"(\S+)\"', 'Sum', 300\)")
+WIDGETS: Final = widgets(TEMPLATE)
+SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" (\w+)=\"(\S+)\"', 'Sum', (?:300|3600)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def _of_dashboard() -> Iterator[Watched]:
                 search = SEARCH.fullmatch(row[0]["expression"])
                 assert search, row
                 namespace, *names = search[1].split(",")
-                values = {"service": search[3].replace("${", "").rstrip("}")}
+                values = {search[3]: search[4].replace("${", "").rstrip("}")}
                 yield Watched(namespace, search[2], frozenset((name, values.get(name)) for name in names))
             else:
                 namespace, name, *pairs = (cell for cell in row if isinstance(cell, str))
@@ -100,7 +103,9 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
     ingest: "Endpoint",
     report: "Endpoint",
     ask: "Ask",
+    reconcile: "Invoke",
     aws: "Aws",
+    logs: "FakeLogs",
     msg91: "FakeMsg91",
     track: "Track",
     output: "Output",
@@ -126,6 +131,7 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
     report(about, in_path="wrong")
     report("[" + " " * 6_000_000 + "]")
     ask("/console/messages", token="wrong")
+    _reconciled(ingest, reconcile, aws, logs, track)
     aws.set_secret("no JSON")
     segment_ingest.wiring.cache_clear()
     ingest(track("919800000001"))
@@ -138,6 +144,21 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
                 {name: emf[name] for name in dimensions} for dimensions in definition["Dimensions"]
             )
     return found
+
+
+def _reconciled(ingest: "Endpoint", reconcile: "Invoke", aws: "Aws", logs: "FakeLogs", track: "Track") -> None:
+    """After these runs, messages are found, unreported, not sent, too old, and cannot be looked up."""
+    found, _, old = (
+        ingest(track(f"9198000000{number}", f"message-{number}")).body["results"][0]["crqid"] for number in (15, 16, 17)
+    )
+    # The message without an answer has a neighbour in the logs.
+    logs.has("919800000015", CRQID=found)
+    times = dict.fromkeys(("created_at", "settled_at", "lease_until"), LONG_AGO)
+    aws.dynamodb.put_item(TableName="MessagesTable", Item=to_item(aws.message(old) | times))
+    assert reconcile({})["not_sent"] == 1
+    ingest(track("919800000018", "message-18"))
+    logs.answers('{"type": "error", "code": "207"}', 401)
+    assert reconcile({})["remaining"] == 1
 
 
 def test_a_metric_of_ours_that_is_watched_is_emitted_with_the_same_dimensions(emitted: Emitted) -> None:
@@ -172,7 +193,9 @@ def test_a_metric_of_aws_s_is_one_that_it_publishes_about_a_resource_of_ours(wat
     assert watched.name in names
     assert watched.dimension_names in dimensions
     indexes = {index["IndexName"] for one in RESOURCES.values() for index in _indexes(one)}
-    for _, value in watched.dimensions:
+    for name, value in watched.dimensions:
+        if value is None and name == "GlobalSecondaryIndexName":
+            continue  # a search: each index of the table
         assert value
         assert value.removesuffix(".QueueName") in {*RESOURCES, *indexes}
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from segment_msg91.recording import Recorder
 from segment_msg91.settings import IngestSettings, ReportSettings
 from segment_msg91.store.messages import Messages
+from segment_msg91.store.overdue import Overdue, Positions
 from segment_msg91.store.queues import Queue
 from segment_msg91.store.reports import Reports
 from segment_msg91.use_cases.delivery_reports import Reporter
+from segment_msg91.use_cases.reconciliation import Reconciler, Reconciliation
 from segment_msg91.use_cases.segment_ingest import Result, Sender
 from tests.engines import ENGINES
+from tests.fakes.msg91_logs import FakeLogs
 
 if TYPE_CHECKING:
     from tests.fakes.aws import Aws
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from tests.fakes.msg91 import FakeMsg91
 
 type Send = Callable[..., list[Result]]
+type Reconcile = Callable[..., Reconciliation]
 
 RETENTION: Final = timedelta(days=400)
 
@@ -75,4 +80,50 @@ def quarantine(aws: "Aws") -> Queue:
 @pytest.fixture
 def reporter(messages: Messages, reports: Reports, redrive: Queue, quarantine: Queue, clock: "Clock") -> Reporter:
     zone = ReportSettings.load().msg91_zone
-    return Reporter(messages, reports, redrive=redrive, quarantine=quarantine, zone=zone, clock=clock)
+    recorder = Recorder(messages, reports)
+    return Reporter(recorder, redrive=redrive, quarantine=quarantine, zone=zone, clock=clock)
+
+
+@pytest.fixture
+def logs(clock: "Clock") -> FakeLogs:
+    return FakeLogs(clock)
+
+
+@pytest.fixture
+def reconcile(
+    messages: Messages, reports: Reports, dynamodb: "UnreliableDynamoDb", logs: FakeLogs, clock: "Clock"
+) -> Reconcile:
+    """Run a reconciliation with the template's settings, except those that are given.
+
+    `elsewhere`: in another execution environment, which does not know what this one asked for.
+    """
+    environments: dict[bool, Reconciler] = {}
+
+    def make(overdue_minutes: float, given_up_hours: float, workers: int) -> Reconciler:
+        return Reconciler(
+            Overdue(dynamodb.client, "MessagesTable"),
+            Positions(dynamodb.client, "ReportsTable"),
+            messages,
+            Recorder(messages, reports),
+            logs.client(),
+            zone=ReportSettings.load().msg91_zone,
+            overdue_after=timedelta(minutes=overdue_minutes),
+            given_up_after=timedelta(hours=given_up_hours),
+            clock=clock,
+            workers=workers,
+        )
+
+    def run(
+        *,
+        seconds: float = 300,
+        authkey: str = "authkey",
+        elsewhere: bool = False,
+        overdue_minutes: float = 60,
+        given_up_hours: float = 46,
+        workers: int = 2,
+    ) -> Reconciliation:
+        reconciler = environments.get(elsewhere) or make(overdue_minutes, given_up_hours, workers)
+        environments[elsewhere] = reconciler
+        return reconciler.run(authkey, clock() + timedelta(seconds=seconds))
+
+    return run

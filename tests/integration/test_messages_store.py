@@ -10,6 +10,7 @@ import pytest
 from segment_msg91.msg91.codes import DeliveryStatus, SendState
 from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement, StatusUpdate
+from segment_msg91.store.search_keys import awaiting_partition
 
 if TYPE_CHECKING:
     from segment_msg91.store.messages import Claim
@@ -57,6 +58,7 @@ def test_an_accepted_message_has_every_attribute_of_the_contract(
         "request_id": "346130aa11bb22cc33dd0000",
         "attempts": Decimal(1),
         "created_at": "2026-01-02T03:04:05.000Z",
+        "awaiting_report": awaiting_partition(str(result.crqid)),
         "settled_at": "2026-01-02T03:04:05.000Z",
         "lease_until": "2026-01-02T03:04:45.000Z",
         "expires_at": Decimal(int((clock() + timedelta(days=400)).timestamp())),

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from segment_msg91.msg91.codes import (
     API_ERRORS,
+    CONCLUSIONS,
     FINAL,
     RANK,
     REPORT_CODES,
+    REPORT_TEXTS,
     DeliveryStatus,
     ErrorClass,
     error_class,
@@ -117,6 +119,13 @@ def test_only_time_decides_between_the_ways_to_fail() -> None:
 def test_every_final_status_outranks_pending() -> None:
     assert {DELIVERED, FAILED, NDNC, REJECTED, BLOCKED} == FINAL
     assert all(RANK[status] > RANK[PENDING] for status in FINAL)
+
+
+def test_every_report_outranks_a_conclusion() -> None:
+    reported = set(DeliveryStatus) - CONCLUSIONS
+    assert min(RANK[status] for status in reported) > max(RANK[status] for status in CONCLUSIONS)
+    assert not CONCLUSIONS & FINAL
+    assert not CONCLUSIONS & set(REPORT_TEXTS.values())
 
 
 @pytest.mark.parametrize(("code", "expected"), [(code, name) for name, codes in CLASSES.items() for code in codes])

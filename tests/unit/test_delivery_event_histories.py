@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_msg91.msg91.codes import RANK, DeliveryStatus
+from segment_msg91.msg91.codes import CONCLUSIONS, FINAL, RANK, DeliveryStatus
 from segment_msg91.segment.track_events import track_events
 from segment_msg91.times import instant, parse_instant, second
 
@@ -17,26 +17,40 @@ type Kept = dict[str, dict[str, Any]]
 
 START: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BARE: Final[Image] = {"crqid": "c1", "user_id": "user-1", "send_state": "sending"}
+REPORTED: Final = sorted(set(DeliveryStatus) - CONCLUSIONS)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[Image, datetime]]:
-    """The states of one message, and when each was written: claimed, perhaps settled, reported in any order."""
+    """The states of one message, and when each was written: claimed, perhaps settled, reported in any order, ended.
+
+    Conclusions come after the settle, because they are drawn an hour or more after the send.
+    """
     now = START
     image = BARE | {"created_at": instant(now)}
     states = [(image, now)]
-    reports = draw(st.lists(st.tuples(st.sampled_from(list(DeliveryStatus)), st.integers(-40_000, 40_000)), max_size=5))
+    reports = draw(st.lists(st.tuples(st.sampled_from(REPORTED), st.integers(-40_000, 40_000)), max_size=5))
     steps: list[Any] = [*reports]
     settled = draw(st.sampled_from([None, "accepted", "unknown", "rejected"]))
+    settled_as_step = draw(st.integers(0, len(steps)))
     if settled:
-        steps.insert(draw(st.integers(0, len(steps))), settled)
+        steps.insert(settled_as_step, settled)
+    concluded = draw(st.sampled_from([None, *sorted(CONCLUSIONS)]))
+    if concluded:
+        steps.insert(draw(st.integers(settled_as_step + bool(settled), len(steps))), concluded)
     for step in steps:
         now += timedelta(milliseconds=draw(st.integers(1, 30_000)))
-        after = _settled(image, step, now) if isinstance(step, str) else _reported(image, step, now)
+        after = _step(image, step, now)
         if after != image:
             image = after
             states.append((image, now))
     return states
+
+
+def _step(image: Image, step: str | tuple[DeliveryStatus, int], now: datetime) -> Image:
+    if isinstance(step, DeliveryStatus):
+        return _concluded(image, step, now)
+    return _settled(image, step, now) if isinstance(step, str) else _reported(image, step, now)
 
 
 def _settled(image: Image, state: str, now: datetime) -> Image:
@@ -51,6 +65,13 @@ def _reported(image: Image, report: tuple[DeliveryStatus, int], now: datetime) -
     if str(image.get("delivery_order", "")) >= order:
         return image
     return image | {"delivery_status": status, "delivery_reported_at": at, "delivery_order": order}
+
+
+def _concluded(image: Image, status: DeliveryStatus, now: datetime) -> Image:
+    """Conclude as store.overdue does: only what is accepted or in doubt, and has no final report."""
+    if image["send_state"] == "rejected" or image.get("delivery_status") in FINAL:
+        return image
+    return image | {"delivery_status": status, "concluded_at": instant(now), "delivery_order": f"{RANK[status]}#"}
 
 
 def _changes(history: list[tuple[Image, datetime]]) -> list[Change]:
@@ -71,10 +92,11 @@ def _kept(changes: list[Change]) -> Kept:
 def test_the_events_are_what_the_states_say(history: list[tuple[Image, datetime]]) -> None:
     """Return the expected events from the states of the message, independently of pairs."""
     statuses = {image.get("delivery_status") for image, _ in history} - {None}
+    accepted = any(image["send_state"] == "accepted" for image, _ in history)
     names = {
-        *({"c1-sms-sent"} if statuses or any(image["send_state"] == "accepted" for image, _ in history) else set()),
+        *({"c1-sms-sent"} if accepted or statuses - CONCLUSIONS else set()),
         *({"c1-sms-delivered"} if "delivered" in statuses else set()),
-        *({"c1-sms-undelivered"} if "failed" in statuses else set()),
+        *({"c1-sms-undelivered"} if statuses & {"failed", *CONCLUSIONS} else set()),
         *({"c1-sms-failed"} if statuses & {"ndnc", "rejected", "blocked"} else set()),
     }
     refused = any(image["send_state"] == "rejected" and "delivery_status" not in image for image, _ in history)
@@ -113,11 +135,11 @@ def test_no_outcome_is_dated_before_its_send(history: list[tuple[Image, datetime
 
 
 @given(histories())
-def test_an_event_is_dated_by_a_report_or_by_the_send(history: list[tuple[Image, datetime]]) -> None:
+def test_an_event_is_dated_by_a_report_by_a_conclusion_or_by_the_send(history: list[tuple[Image, datetime]]) -> None:
     dates = {
         instant(moment)
         for image, _ in history
-        for name in ("created_at", "settled_at", "delivery_reported_at")
+        for name in ("created_at", "settled_at", "delivery_reported_at", "concluded_at")
         if (moment := parse_instant(str(image.get(name))))
     }
     assert {event["timestamp"] for event in _kept(_changes(history)).values()} <= dates

@@ -41,6 +41,7 @@ HELD: Final = CLAIMED | {"send_state": "held", "settled_at": "2026-01-02T03:04:0
 RETRYABLE: Final = CLAIMED | {"send_state": "retryable", "settled_at": "2026-01-02T03:04:05.500Z"}
 INVALID: Final = CLAIMED | {"send_state": "invalid", "settled_at": "2026-01-02T03:04:05.000Z"}
 REPORTED_AT: Final = "2026-01-02T03:04:09Z"
+CONCLUDED_AT: Final = "2026-01-04T01:10:00.000Z"
 
 
 def reported(message: Message, status: str, at: str | None = REPORTED_AT, **more: object) -> Message:
@@ -56,6 +57,13 @@ def names(before: Message, after: Message) -> list[str]:
     return [event["event"] for event in events(before, after)]
 
 
+def concluded(message: Message, status: str, reason: str, **more: object) -> Message:
+    conclusion = {"delivery_status": status, "delivery_description": reason, "concluded_at": CONCLUDED_AT, **more}
+    return message | conclusion
+
+
+UNREPORTED: Final = concluded(ACCEPTED, "unreported", "MSG91 accepted it, but its logs do not know it")
+NOT_SENT: Final = concluded(UNKNOWN, "not_sent", "MSG91's logs do not have it", failure_category="not_sent")
 SENT, DELIVERED, UNDELIVERED, FAILED = "SMS Sent", "SMS Delivered", "SMS Undelivered", "SMS Failed"
 
 
@@ -100,6 +108,14 @@ SENT, DELIVERED, UNDELIVERED, FAILED = "SMS Sent", "SMS Delivered", "SMS Undeliv
         pytest.param(
             reported(CLAIMED, "pending"), reported(REFUSED, "pending"), [], id="a report contradicts the refusal"
         ),
+        pytest.param(ACCEPTED, UNREPORTED, [UNDELIVERED], id="accepted, and never reported"),
+        pytest.param(UNKNOWN, NOT_SENT, [UNDELIVERED], id="a conclusion is no report, and proves no send"),
+        pytest.param(UNREPORTED, reported(UNREPORTED, "delivered"), [DELIVERED], id="reported after the conclusion"),
+        pytest.param(UNREPORTED, reported(UNREPORTED, "failed"), [], id="failed after the conclusion"),
+        pytest.param(NOT_SENT, reported(NOT_SENT, "failed"), [SENT], id="sent after all, and failed"),
+        pytest.param(NOT_SENT, reported(NOT_SENT, "pending"), [SENT], id="sent after all, and pending"),
+        pytest.param(NOT_SENT, NOT_SENT | ACCEPTED, [SENT], id="sent again after the conclusion"),
+        pytest.param(NOT_SENT, NOT_SENT | REFUSED, [FAILED], id="refused after the conclusion"),
         pytest.param(ACCEPTED, {}, [], id="its time to live is over"),
     ],
 )
@@ -160,6 +176,22 @@ def test_a_refusal_has_the_apis_code_and_words() -> None:
     assert reported_as == {"status": "rejected", "code": "203", "failure_reason": "Invalid sender ID"}
 
 
+def test_a_conclusion_says_why_and_of_which_kind() -> None:
+    (event,) = events(UNKNOWN, NOT_SENT | {"error": "ReadTimeout"})
+    reported_as = {name: event["properties"].get(name) for name in ("status", "failure_reason", "failure_category")}
+    assert reported_as == {
+        "status": "not_sent",
+        "failure_reason": "MSG91's logs do not have it",
+        "failure_category": "not_sent",
+    }
+
+
+def test_a_refusal_after_a_conclusion_has_the_apis_code_and_words() -> None:
+    (event,) = events(NOT_SENT, NOT_SENT | REFUSED)
+    reported_as = {name: event["properties"].get(name) for name in ("status", "code", "failure_reason")}
+    assert reported_as == {"status": "rejected", "code": "203", "failure_reason": "Invalid sender ID"}
+
+
 def test_what_is_delivered_after_a_failure_names_no_failure() -> None:
     delivered = reported(ACCEPTED, "delivered", failure_category="unreachable", error="an older error")
     (event,) = events(ACCEPTED, delivered)
@@ -193,6 +225,11 @@ def test_a_message_without_a_user_is_no_event() -> None:
 
 def test_a_message_without_a_user_may_change_in_ways_that_are_no_event() -> None:
     assert events({}, {name: value for name, value in CLAIMED.items() if name != "user_id"}) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(ACCEPTED, UNREPORTED), (UNKNOWN, NOT_SENT)])
+def test_a_conclusion_is_dated_when_it_was_drawn(before: Message, after: Message) -> None:
+    assert timestamps(before, after) == [CONCLUDED_AT]
 
 
 def timestamps(before: Message, after: Message) -> list[str]:

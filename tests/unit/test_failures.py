@@ -18,7 +18,6 @@ TEXTS = {
         "5307- SMS not Matched with DLT Template",
         "TEMPLATE_NOT_MATCHED",
         "TEMPLATE-BLACKLISTED",
-        "TEMPLATE_VARIABLE_EXCEEDED_MAX_LENGTH",
         "DLT Scrubbing Failed",
         "URL not whitelisted",
         "flow id missing",
@@ -39,7 +38,11 @@ TEXTS = {
     ],
     Category.DLT_CONSENT: ["CONSENT_NOT_FOUND", "Consent failed on DLT"],
     Category.DND: ["NDNC Number", "NDNC REJECTED", "DND-NUMB", "PREFERENCE_NOT_MATCHED", "DND preference on DLT"],
-    Category.BLOCKED: ["Blocked Number", "Number under blocked circle", "BLACKLIST", "CALL BARRED", "OPT-OUT"],
+    Category.BLOCKED: ["Blocked Number", "Number under blocked circle", "BLACKLIST", "CALL BARRED"],
+    Category.OPT_OUT: ["OPT-OUT", "Opted out", "Unsubscribed number", "OPTOUT-REJ"],
+    Category.TIMING: ["Invalid SMS Timing"],
+    Category.VARIABLE_LENGTH: ["TEMPLATE_VARIABLE_EXCEEDED_MAX_LENGTH", "Template variable exceeded max length"],
+    Category.PERMISSION: ["Authkey has no permission to send an sms"],
     Category.INVALID_NUMBER: [
         "Invalid Number",
         "INVALID-SUB",
@@ -70,6 +73,9 @@ TEXTS = {
     Category.DUPLICATE: ["Duplicate Message Drop"],
     Category.BALANCE: ["Insufficient balance to send SMS", "NO-CREDITS"],
     Category.ACCOUNT: ["Missing Authentication Key", "Invalid authkey", "IP is not whitelisted", "Banned user account"],
+    Category.DROPPED: [],
+    Category.UNCONFIRMED: [],
+    Category.NOT_SENT: [],
     Category.OTHER: ["", "FAILED", "Undelivered", "Auto Failed", "Not in the table", "\u0938\u0902\u0926\u0947\u0936"],
 }
 KNOWN = [(text, category) for category, texts in TEXTS.items() for text in texts]
@@ -183,9 +189,9 @@ def test_a_refusal_s_code_has_its_category(code: str, category: Category) -> Non
     assert of_refusal(code, "MSG91's words") is category
 
 
-def test_every_code_of_the_account_s_is_about_balance_or_account() -> None:
+def test_every_code_of_the_account_s_is_about_balance_permission_or_account() -> None:
     account = {code for code, (error_class, _) in API_ERRORS.items() if error_class is ErrorClass.ACCOUNT}
-    assert {API[code] for code in account} == {Category.BALANCE, Category.ACCOUNT}
+    assert {API[code] for code in account} == {Category.BALANCE, Category.PERMISSION, Category.ACCOUNT}
 
 
 def test_no_refusal_has_no_category() -> None:

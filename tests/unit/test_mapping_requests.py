@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segment_msg91.mapping import Sms, to_sms
-from segment_msg91.msg91.requests import groups, request_of
+from segment_msg91.msg91.requests import groups, request_of, scheduled_at
 from segment_msg91.settings import Defaults
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,6 +39,27 @@ def test_one_text_goes_by_sms_v2_with_the_crqid_at_the_top() -> None:
             "sms": [{"message": "Hello", "to": ["919800000001"]}],
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, None),
+        ({"schtime": "2026-01-02 09:00:00"}, "2026-01-02T09:00:00.000Z"),
+        ({"schtime": "1767344645"}, "2026-01-02T09:04:05.000Z"),
+        ({"schtime": "2026-01-02 03:00:00"}, None),  # past
+        ({"schtime": "tomorrow"}, None),
+        ({"afterminutes": 90}, "2026-01-02T04:34:05.000Z"),
+        ({"afterminutes": "0"}, None),
+        ({"afterminutes": "9" * 30}, None),
+        ({"schtime": "2026-01-02 09:00:00", "afterminutes": 1}, "2026-01-02T09:00:00.000Z"),
+    ],
+    ids=str,
+)
+def test_when_a_message_is_scheduled_is_known_if_that_is_later(
+    parameters: dict[str, object], expected: str | None
+) -> None:
+    assert scheduled_at(_sms(**parameters), NOW) == expected
 
 
 def test_several_texts_go_in_one_request_each_with_its_crqid() -> None:

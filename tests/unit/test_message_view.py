@@ -69,6 +69,8 @@ def test_without_a_report_a_message_has_the_status_of_its_send(state: str, label
         ("blocked", "Not delivered", "bad"),
         ("pending", "On its way", "waiting"),
         ("unknown", "Unclear report", "doubt"),
+        ("unreported", "No report", "doubt"),
+        ("not_sent", "Not sent", "bad"),
     ],
 )
 @pytest.mark.parametrize("state", ["accepted", "sending", "unknown"])
@@ -134,6 +136,37 @@ def test_a_report_that_is_known_of_the_message_alone_is_a_step_all_the_same() ->
         ("Report: failed", "bad", "Absent · code 2"),
     ]
     assert message["timeline"][-1]["at"] == "2026-01-02T03:04:20Z"
+
+
+def test_a_row_of_msg91s_logs_is_told_from_a_report_of_the_webhook() -> None:
+    message = shown([DELIVERED | {"webhook_version": "logs"}], delivery_status="delivered")
+    assert steps(message)[2] == ("MSG91's logs: delivered", "good", "DELIVERED \u00b7 code 1")
+
+
+@pytest.mark.parametrize(("status", "tone"), [("unreported", "doubt"), ("not_sent", "bad")])
+def test_a_conclusion_is_the_last_step_with_its_reason(status: str, tone: str) -> None:
+    pending = DELIVERED | {"status": "pending", "webhook_version": "logs"}
+    message = shown(
+        [pending],
+        delivery_status=status,
+        delivery_description="still pending in its logs",
+        concluded_at="2026-01-04T03:04:05.000Z",
+    )
+    assert steps(message)[-2:] == [
+        ("MSG91's logs: pending", "waiting", "DELIVERED"),
+        ("No final report: closed", tone, "still pending in its logs"),
+    ]
+    assert message["timeline"][-1]["at"] == "2026-01-04T03:04:05.000Z"
+
+
+def test_a_message_that_was_not_looked_up_in_time_says_so() -> None:
+    message = shown(concluded_at="2026-01-05T03:04:05.000Z", delivery_description="its logs were not read in time")
+    assert (message["label"], message["tone"]) == ("No report", "doubt")
+    assert [title for title, _, _ in steps(message)] == [
+        "Event from Segment",
+        "Accepted by MSG91",
+        "No final report: closed",
+    ]
 
 
 def test_an_invalid_event_says_which_field() -> None:

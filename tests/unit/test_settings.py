@@ -8,6 +8,7 @@ from segment_msg91.settings import (
     Defaults,
     EventSettings,
     IngestSettings,
+    ReconciliationSettings,
     ReportSettings,
     Secrets,
     SecretUnavailableError,
@@ -36,6 +37,7 @@ def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -
         resend_unknown_after=None,
         max_recipients_per_request=50,
         console_enabled=False,
+        reconciliation_enabled=True,
     )
 
 
@@ -53,6 +55,7 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         "RESEND_UNKNOWN_AFTER_MINUTES": "30",
         "MAX_RECIPIENTS_PER_REQUEST": "100",
         "CONSOLE": "on",
+        "RECONCILE_EVERY_MINUTES": "0",
     }
     assert IngestSettings.load(environment) == IngestSettings(
         secret_id="secret",
@@ -64,7 +67,40 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         resend_unknown_after=timedelta(minutes=30),
         max_recipients_per_request=100,
         console_enabled=True,
+        reconciliation_enabled=False,
     )
+
+
+def test_every_variable_of_the_reconciliation_is_read() -> None:
+    settings = ReconciliationSettings.load(
+        {
+            **REPORTS,
+            "RETENTION_DAYS": "7",
+            "MSG91_BASE_URL": "https://api.msg91.com/",
+            "MSG91_UTC_OFFSET": "-03:00",
+            "MSG91_LOGS_METHOD": "get",
+            "REPORT_OVERDUE_MINUTES": "0",
+            "REPORT_GIVEN_UP_HOURS": "0",
+        }
+    )
+    assert (settings.secret_id, settings.messages_table, settings.reports_table) == ("secret", "messages", "reports")
+    assert (settings.msg91_base_url, settings.logs_method) == ("https://api.msg91.com", "GET")
+    assert settings.msg91_zone.utcoffset(None) == timedelta(hours=-3)
+    assert (settings.retention, settings.overdue_after, settings.given_up_after) == (
+        timedelta(days=7),
+        *[timedelta()] * 2,
+    )
+
+
+def test_reconciliation_waits_an_hour_and_gives_up_after_forty_six() -> None:
+    settings = ReconciliationSettings.load(REPORTS)
+    assert (settings.overdue_after, settings.given_up_after) == (timedelta(hours=1), timedelta(hours=46))
+    assert settings.logs_method == "POST"
+
+
+def test_another_method_of_the_logs_is_refused() -> None:
+    with pytest.raises(SettingsError, match="MSG91_LOGS_METHOD: must be POST or GET"):
+        ReconciliationSettings.load(REPORTS | {"MSG91_LOGS_METHOD": "PUT"})
 
 
 def test_every_variable_of_the_reports_function_is_read() -> None:

@@ -20,6 +20,8 @@ from segment_msg91.settings import SecretUnavailableError, log_level
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from segment_msg91.recording import Tally
+
 type Answer = dict[str, Any]
 type Handler = Callable[[dict[str, Any], LambdaContext], Answer]
 
@@ -75,6 +77,17 @@ def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **di
     with single_metric(name, unit, value) as metric:
         for dimension, member in dimensions.items():
             metric.add_dimension(dimension, member)
+
+
+def count_reports(tally: "Tally") -> None:
+    """Count what reports have changed."""
+    count("ReportConflict", tally.conflicts)
+    for latency in tally.latencies:
+        count("DeliveryLatency", latency, MetricUnit.Seconds)
+    for status, number in tally.statuses.items():
+        count("DeliveryStatus", number, status=status)
+    for category, number in tally.categories.items():
+        count("FailureCategory", number, category=category)
 
 
 def count_unauthorized(endpoint: str) -> None:

@@ -62,18 +62,25 @@ _DELIVERY: Final = {
         "MSG91 sent a report whose status is not known here.",
         "Read MSG91's words below.",
     ),
+    DeliveryStatus.UNREPORTED: DisplayStatus(
+        "No report", Severity.DOUBT, "No final delivery report came, and MSG91's logs have none."
+    ),
+    DeliveryStatus.NOT_SENT: DisplayStatus(
+        "Not sent", Severity.BAD, "MSG91's answer was lost, and its logs show that the SMS was not sent."
+    ),
 }
 _ON_ITS_WAY: Final = DisplayStatus(
     "Accepted",
     Severity.WAITING,
     "MSG91 has accepted it. There is no delivery report yet.",
-    "Reports take seconds to minutes. If there is none after hours, check the webhook at MSG91.",
+    "Reports take seconds to minutes. If there is none after an hour, MSG91's logs are read. If many have none, check "
+    "the webhook at MSG91.",
 )
 _UNKNOWN: Final = DisplayStatus(
     "Outcome unknown",
     Severity.DOUBT,
     "MSG91's answer was lost, so the SMS may have been sent or not.",
-    "A delivery report will show which. It is not sent again, because that could make two SMS of it.",
+    "A delivery report or MSG91's logs will show which. It is not sent again, because that could make two SMS of it.",
 )
 _SENDING: Final = {
     SendState.SENDING: DisplayStatus("Being sent", Severity.WAITING, "It is on its way to MSG91 right now."),
@@ -108,6 +115,15 @@ _STEPS: Final = {
     SendState.RETRYABLE: "MSG91 not reached",
     SendState.UNKNOWN: "No answer from MSG91",
 }
+
+_TOO_OLD: Final = DisplayStatus(
+    "No report",
+    Severity.DOUBT,
+    "No delivery report came, and MSG91's logs were not read in the three days that they can be.",
+    "It may have arrived or not. Look it up in MSG91's panel.",
+)
+_CONCLUDED: Final = "No final report: closed"
+_FROM_LOGS: Final = "MSG91's logs"
 
 
 def summary(message: Item, now: datetime) -> View:
@@ -161,6 +177,8 @@ def display_status(message: Item, now: datetime) -> DisplayStatus:
 def _base_status(message: Item, now: datetime) -> DisplayStatus:
     if "delivery_status" in message:
         return _DELIVERY[DeliveryStatus(message["delivery_status"])]
+    if "concluded_at" in message:
+        return _TOO_OLD
     state = SendState(message.get("send_state", SendState.UNKNOWN))
     if state is SendState.SENDING and str(message.get("lease_until", "")) <= instant(now):
         return _UNKNOWN  # its sender was stopped midway
@@ -183,7 +201,10 @@ def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator
     yield _step(at, _STEPS[state], tone, " · ".join(filter(None, words)))
     for report in reports:
         yield _report_step(report)
-    if not reports and "delivery_status" in message:
+    if "concluded_at" in message:
+        reason = str(message.get("delivery_description", ""))
+        yield _step(message["concluded_at"], _CONCLUDED, _base_status(message, now).tone, reason)
+    elif not reports and "delivery_status" in message:
         # Its report has no request id, by which reports are found.
         yield _report_step(
             {
@@ -197,17 +218,18 @@ def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator
 
 
 def _send_status(message: Item, now: datetime) -> DisplayStatus:
-    return _base_status({name: value for name, value in message.items() if name != "delivery_status"}, now)
+    ends = ("delivery_status", "concluded_at")
+    return _base_status({name: value for name, value in message.items() if name not in ends}, now)
 
 
 def _report_step(report: Item) -> View:
     status = DeliveryStatus(report["status"])
     shown = _DELIVERY[status]
-    title = "Report: delivered" if status is DeliveryStatus.DELIVERED else f"Report: {status}"
+    source = _FROM_LOGS if report.get("webhook_version") == "logs" else "Report"
     code = report.get("code")
     words = dict.fromkeys(filter(None, (report.get("failure_reason"), report.get("description"))))
     prose = " · ".join([*words, *([f"code {code}"] if code and status in FINAL else [])])
-    return _step(report.get("reported_at") or report.get("received_at"), title, shown.tone, prose)
+    return _step(report.get("reported_at") or report.get("received_at"), f"{source}: {status}", shown.tone, prose)
 
 
 def _step(at: object, title: str, tone: Severity, words: str) -> View:

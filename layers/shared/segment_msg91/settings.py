@@ -46,6 +46,7 @@ class IngestSettings:
     resend_unknown_after: timedelta | None
     max_recipients_per_request: int
     console_enabled: bool
+    reconciliation_enabled: bool
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -55,7 +56,7 @@ class IngestSettings:
             secret_id=_required(environ, "SECRET_ID"),
             messages_table=_required(environ, "MESSAGES_TABLE"),
             retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
-            msg91_base_url=(environ.get("MSG91_BASE_URL") or "https://control.msg91.com").rstrip("/"),
+            msg91_base_url=_base_url(environ, "MSG91_BASE_URL"),
             defaults=Defaults(
                 sender_id=environ.get("DEFAULT_SENDER_ID", "").strip(),
                 template_id=environ.get("DEFAULT_TEMPLATE_ID", "").strip(),
@@ -67,6 +68,7 @@ class IngestSettings:
             resend_unknown_after=timedelta(minutes=_whole(environ, "RESEND_UNKNOWN_AFTER_MINUTES", 0)) or None,
             max_recipients_per_request=_whole(environ, "MAX_RECIPIENTS_PER_REQUEST", 50, least=1),
             console_enabled=_switch(environ, "CONSOLE"),
+            reconciliation_enabled=_whole(environ, "RECONCILE_EVERY_MINUTES", 30) > 0,
         )
 
 
@@ -85,10 +87,6 @@ class ReportSettings:
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read the environment. Raises SettingsError."""
-        try:
-            zone = parse_offset(environ.get("MSG91_UTC_OFFSET") or "+05:30")
-        except ValueError as error:
-            raise SettingsError(f"MSG91_UTC_OFFSET: {error}") from error
         return cls(
             secret_id=_required(environ, "SECRET_ID"),
             messages_table=_required(environ, "MESSAGES_TABLE"),
@@ -96,7 +94,40 @@ class ReportSettings:
             redrive_queue_url=_required(environ, "REPORTS_REDRIVE_QUEUE_URL"),
             quarantine_queue_url=_required(environ, "REPORTS_QUARANTINE_QUEUE_URL"),
             retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
-            msg91_zone=zone,
+            msg91_zone=_zone(environ, "MSG91_UTC_OFFSET"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationSettings:
+    """The environment of ReconciliationFunction. `logs_method` is the HTTP verb of MSG91's logs API."""
+
+    secret_id: str
+    messages_table: str
+    reports_table: str
+    retention: timedelta
+    msg91_base_url: str
+    msg91_zone: timezone
+    logs_method: str
+    overdue_after: timedelta
+    given_up_after: timedelta
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the environment. Raises SettingsError."""
+        method = environ.get("MSG91_LOGS_METHOD", "").strip().upper() or "POST"
+        if method not in ("POST", "GET"):
+            raise SettingsError("MSG91_LOGS_METHOD: must be POST or GET")
+        return cls(
+            secret_id=_required(environ, "SECRET_ID"),
+            messages_table=_required(environ, "MESSAGES_TABLE"),
+            reports_table=_required(environ, "REPORTS_TABLE"),
+            retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
+            msg91_base_url=_base_url(environ, "MSG91_BASE_URL"),
+            msg91_zone=_zone(environ, "MSG91_UTC_OFFSET"),
+            logs_method=method,
+            overdue_after=timedelta(minutes=_whole(environ, "REPORT_OVERDUE_MINUTES", 60)),
+            given_up_after=timedelta(hours=_whole(environ, "REPORT_GIVEN_UP_HOURS", 46)),
         )
 
 
@@ -188,6 +219,17 @@ def log_level(environ: Mapping[str, str] = os.environ) -> str:
 def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a Lambda runtime imports this code. Then clients are built at import, before the first request."""
     return "AWS_LAMBDA_RUNTIME_API" in environ
+
+
+def _base_url(environ: Mapping[str, str], name: str) -> str:
+    return (environ.get(name) or "https://control.msg91.com").rstrip("/")
+
+
+def _zone(environ: Mapping[str, str], name: str) -> timezone:
+    try:
+        return parse_offset(environ.get(name) or "+05:30")
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

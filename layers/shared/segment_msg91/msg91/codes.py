@@ -19,8 +19,12 @@ class SendState(StrEnum):
     UNKNOWN = "unknown"
 
 
+IN_DOUBT: Final = frozenset({SendState.SENDING, SendState.UNKNOWN})
+"""Whether the SMS was sent is not known (`sending`: once its lease has ended)."""
+
+
 class DeliveryStatus(StrEnum):
-    """The status that a delivery report gives a message (`status`, `delivery_status`)."""
+    """The status that a delivery report, or reconciliation, gives a message (`status`, `delivery_status`)."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -29,14 +33,23 @@ class DeliveryStatus(StrEnum):
     BLOCKED = "blocked"
     PENDING = "pending"
     UNKNOWN = "unknown"
+    UNREPORTED = "unreported"
+    NOT_SENT = "not_sent"
 
 
-FINAL: Final = frozenset(DeliveryStatus) - {DeliveryStatus.PENDING, DeliveryStatus.UNKNOWN}
+CONCLUSIONS: Final = frozenset({DeliveryStatus.UNREPORTED, DeliveryStatus.NOT_SENT})
+"""What reconciliation concludes when no final report can be found. No report has these."""
+NOT_FINAL: Final = frozenset({DeliveryStatus.PENDING, DeliveryStatus.UNKNOWN})
+"""Reports that others follow."""
+FINAL: Final = frozenset(DeliveryStatus) - NOT_FINAL - CONCLUSIONS
 FAILING: Final = FINAL - {DeliveryStatus.DELIVERED}
 
 # A higher rank replaces a lower one, never the reverse: MSG91 tries other routes after a failure, so `failed` may be
-# followed by `delivered`, and a late `failed` must not hide it.
+# followed by `delivered`, and a late `failed` must not hide it. Any report replaces a conclusion. As texts, in which
+# form they are compared, "-1" is below "0".
 RANK: Final = {
+    DeliveryStatus.UNREPORTED: -1,
+    DeliveryStatus.NOT_SENT: -1,
     DeliveryStatus.UNKNOWN: 0,
     DeliveryStatus.PENDING: 1,
     DeliveryStatus.FAILED: 2,
@@ -70,6 +83,9 @@ REPORT_TEXTS: Final = {
     "blocked": DeliveryStatus.BLOCKED,
     "blocked number": DeliveryStatus.BLOCKED,
     "number under blocked circle": DeliveryStatus.BLOCKED,
+    "opt-out": DeliveryStatus.BLOCKED,
+    "opt out": DeliveryStatus.BLOCKED,
+    "opted out": DeliveryStatus.BLOCKED,
     "pending": DeliveryStatus.PENDING,
     "report pending": DeliveryStatus.PENDING,
     "submitted": DeliveryStatus.PENDING,

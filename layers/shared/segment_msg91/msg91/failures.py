@@ -21,7 +21,10 @@ class Category(StrEnum):
     DLT_HEADER = "dlt_header"
     DLT_CONSENT = "dlt_consent"
     DND = "dnd"
+    VARIABLE_LENGTH = "variable_length"
     BLOCKED = "blocked"
+    OPT_OUT = "opt_out"
+    TIMING = "timing"
     INVALID_NUMBER = "invalid_number"
     UNREACHABLE = "unreachable"
     EXPIRED = "expired"
@@ -29,6 +32,10 @@ class Category(StrEnum):
     DUPLICATE = "duplicate"
     BALANCE = "balance"
     ACCOUNT = "account"
+    PERMISSION = "permission"
+    DROPPED = "dropped"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SENT = "not_sent"
     OTHER = "other"
 
 
@@ -78,10 +85,25 @@ FAILURES: Final[Mapping[Category, Failure]] = {
         "Leave it out of promotional audiences; transactional messages (route 4, with such a sender id and template) "
         "may go to it.",
     ),
+    Category.VARIABLE_LENGTH: Failure(
+        _PERMANENT,
+        "A variable of the template is longer than the DLT rules allow.",
+        "Shorten its value (30 characters at most, by some operators 40), or register a template with more variables.",
+    ),
     Category.BLOCKED: Failure(
         _PERMANENT,
-        "The number is blocked at MSG91 or at its operator, or its owner has opted out.",
-        "Respect an opt-out and leave the number out of audiences; otherwise ask MSG91 to unblock it.",
+        "The number is blocked at MSG91 or at its operator.",
+        "Leave the number out of audiences, or ask MSG91 to unblock it.",
+    ),
+    Category.OPT_OUT: Failure(
+        _PERMANENT,
+        "The owner of the number has opted out.",
+        "Respect it, and leave the number out of audiences.",
+    ),
+    Category.TIMING: Failure(
+        _TEMPORARY,
+        "Promotional and service-explicit SMS are only delivered during the day: 10 to 21 h in India.",
+        "Send it again during these hours. MSG91 does not postpone it.",
     ),
     Category.INVALID_NUMBER: Failure(
         _PERMANENT,
@@ -119,6 +141,28 @@ FAILURES: Final[Mapping[Category, Failure]] = {
         "Check the authkey in the secret, the key's IP security and the account at MSG91. What Segment delivers again "
         "within its four hours is then sent; replay what is older.",
     ),
+    Category.PERMISSION: Failure(
+        _TEMPORARY,
+        "The authkey has no permission to send SMS.",
+        "Give the key this permission at MSG91, or put another key into the secret. What Segment delivers again within "
+        "its four hours is then sent; replay what is older.",
+    ),
+    Category.DROPPED: Failure(
+        _TEMPORARY,
+        "MSG91 accepted it and did not send it: its logs do not know it.",
+        "Check the authkey and its permissions, the balance and the template at MSG91. Give MSG91 the request id and "
+        "ask why. To send it again, send the event with a new messageId.",
+    ),
+    Category.UNCONFIRMED: Failure(
+        _TEMPORARY,
+        "No final delivery report came, and MSG91's logs have none.",
+        "It may have arrived or not. Give MSG91 the request id and ask, if it matters.",
+    ),
+    Category.NOT_SENT: Failure(
+        _TEMPORARY,
+        "MSG91's answer was lost, and its logs show that the SMS was not sent.",
+        "To send it after all, send the event with a new messageId. The same event is not sent again.",
+    ),
     Category.OTHER: Failure(
         _TEMPORARY,
         "MSG91 gave no reason, or one that is not known here.",
@@ -147,10 +191,13 @@ CLEVERTAP_VAGUE: Final = {
     "910": Category.UNREACHABLE,
 }
 
-STATUS: Final = {DeliveryStatus.NDNC: Category.DND, DeliveryStatus.BLOCKED: Category.BLOCKED}
-STATUS_VAGUE: Final = {DeliveryStatus.REJECTED: Category.REJECTED_BY_OPERATOR}
+STATUS: Final = {DeliveryStatus.NDNC: Category.DND}
+STATUS_VAGUE: Final = {
+    DeliveryStatus.BLOCKED: Category.BLOCKED,
+    DeliveryStatus.REJECTED: Category.REJECTED_BY_OPERATOR,
+}
 
-# Error codes of MSG91's API. Those of `statuses.API_ERRORS` that are missing here fit no category.
+# Error codes of MSG91's API. Those of `codes.API_ERRORS` that are missing here fit no category.
 API: Final = {
     "101": Category.INVALID_NUMBER,
     "103": Category.DLT_HEADER,
@@ -161,7 +208,7 @@ API: Final = {
     "201": Category.ACCOUNT,
     "202": Category.INVALID_NUMBER,
     "203": Category.DLT_HEADER,
-    "204": Category.ACCOUNT,
+    "204": Category.PERMISSION,
     "207": Category.ACCOUNT,
     "208": Category.ACCOUNT,
     "209": Category.ACCOUNT,
@@ -182,9 +229,13 @@ API: Final = {
 # `5304Template ID not found`.
 PHRASES: Final = (
     (Category.BALANCE, ("insufficient balance", "insufficient credit", "low balance", "no balance", "no credit")),
+    (Category.PERMISSION, ("authkey has no permission", "no permission", "not permitted")),
     (Category.ACCOUNT, ("authkey", "auth key", "authentication key", "ip not", "ip is", "ip address")),
     (Category.ACCOUNT, ("banned", "expired account", "expired user", "user account", "demo account")),
     (Category.DUPLICATE, ("duplicate",)),
+    (Category.TIMING, ("invalid sms timing", "sms timing", "invalid timing", "time restriction")),
+    (Category.OPT_OUT, ("opt out", "optout", "opted out", "unsubscribed")),
+    (Category.VARIABLE_LENGTH, ("template variable exceeded", "variable length", "variable exceed", "var length")),
     (Category.DLT_CONSENT, ("consent", "not optin", "not opted in")),
     (Category.DND, ("dnd", "ndnc", "do not disturb", "preference")),
     (Category.DLT_HEADER, ("header", "sender", "sndr")),
@@ -199,7 +250,7 @@ PHRASES: Final = (
     (Category.UNREACHABLE, ("temporarily", "unavailable", "inbox", "memexcd", "memory", "handset", "busy", "bsy")),
     (Category.UNREACHABLE, ("network fail", "network error", "nwfail", "system failure", "sm delivery failure")),
     (Category.UNREACHABLE, ("hlr", "roaming", "congestion")),
-    (Category.BLOCKED, ("blocked", "blacklist", "barred", "opt out", "opted out", "unsubscribed")),
+    (Category.BLOCKED, ("blocked", "blacklist", "barred")),
     (Category.EXPIRED, ("expir", "maximum retries", "timeout", "timed out", "smstmout")),
     (Category.REJECTED_BY_OPERATOR, ("reject", "refused", "spam", "filter")),
 )

@@ -1,11 +1,11 @@
-"""Delivery reports: the bodies of webhooks v2, v3, v4 and Webhook (New), normalised. Pure."""
+"""Delivery reports: the bodies of webhooks v2, v3, v4 and Webhook (New), and rows of MSG91's logs, normalised. Pure."""
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final, Literal
@@ -26,7 +26,7 @@ from segment_msg91.msg91.codes import CLEVERTAP_CODES, FAILING, DeliveryStatus, 
 from segment_msg91.msg91.failures import Category
 from segment_msg91.times import parse_reported, second
 
-type Version = Literal["v2", "v3", "v4", "new"]
+type Version = Literal["v2", "v3", "v4", "new", "logs"]
 
 _MAX_RAW_LENGTH: Final = 32_000  # characters of one report; MSG91's have a few hundred
 _MAX_TEXT_LENGTH: Final = 512
@@ -72,6 +72,14 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRow:
+    """What a row of MSG91's logs says of one SMS, and when MSG91 was asked to send it."""
+
+    report: DeliveryReport
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a body holds: its reports, and why parts of it could not be read (empty: all could)."""
 
@@ -101,6 +109,33 @@ def read(body: bytes, zone: timezone, version: str = "") -> Reading:
     if not reports and not problems:
         problems.append("no report in it")
     return Reading(reports, problems)
+
+
+def read_log_row(row: Mapping[str, Any], zone: timezone) -> LogRow:
+    """Read a row of MSG91's logs. `zone` is that of its dates. Raises UnreadableError.
+
+    A row proves that MSG91 has the SMS, so one without a status is a report of an unknown one. Its status is a text;
+    the column `statusCode` is not documented, and decides only if the text is not known.
+    """
+    fields = by_canonical_name({name: _unwrapped(value) for name, value in row.items()})
+    given, description = _text(fields, "status"), _text(fields, "reportstatusdesc")
+    code = _text(fields, "statuscode")
+    status = report_status(None, given, description)
+    if status is DeliveryStatus.UNKNOWN:
+        status = report_status(code)
+    sent_at = parse_reported(_first(fields, "sentdatetime", "requestdate"), zone)
+    reported_at = parse_reported(_delivered_at(fields), zone) or sent_at
+    report = _report(
+        row,
+        fields,
+        "logs",
+        status=status,
+        code=code,
+        description=description or given,
+        failure_reason=_text(fields, "failurereason"),
+        reported_at=second(reported_at) if reported_at else None,
+    )
+    return LogRow(report, sent_at)
 
 
 def bodies_of(reports: Iterable[DeliveryReport]) -> Iterator[tuple[Version, bytes]]:
@@ -320,6 +355,19 @@ def _unquoted(value: object) -> object:
         except MalformedJsonError:
             return value
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _unwrapped(value: object) -> object:
+    """Take a date out of an object, as the logs write some: `{"value": "2026-01-02"}`."""
+    return value.get("value") if isinstance(value, dict) else value
+
+
+def _delivered_at(fields: Mapping[str, Any]) -> str | None:
+    """Join the logs' two columns of a delivery, unless the second one is a whole date."""
+    day, time = _text(fields, "deliverydate"), _text(fields, "deliverytime")
+    if not day or not time or day[:10] in time:
+        return time or day
+    return f"{day[:10]} {time}"
 
 
 def _first(fields: Mapping[str, Any], *names: str) -> object:

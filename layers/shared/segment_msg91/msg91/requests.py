@@ -1,12 +1,16 @@
 """MSG91's requests: which messages can share one, and its path and body. Pure."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from segment_msg91.mapping import Sms
+from segment_msg91.times import instant, parse_reported
 
 SMS_PATH: Final = "/api/v2/sendsms"
 FLOW_PATH: Final = "/api/v5/flow"
+
+_MAX_MINUTES: Final = 60 * 24 * 366
 
 
 def groups(messages: Iterable[Sms], most: int) -> list[list[Sms]]:
@@ -29,6 +33,19 @@ def groups(messages: Iterable[Sms], most: int) -> list[list[Sms]]:
 def request_of(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:
     """Write the MSG91 request, path and JSON body, for messages that `groups` put together."""
     return _flow_request(group) if group[0].template_id else _sms_request(group)
+
+
+def scheduled_at(sms: Sms, now: datetime) -> str | None:
+    """Return when MSG91 is to send it, if that is later than now: by `schtime` or `afterminutes`.
+
+    `schtime` is an epoch, or a date without a documented zone; it is read as UTC, the later of the two that are likely.
+    """
+    parameters = dict(sms.parameters)
+    moment = parse_reported(parameters.get("schtime"), UTC)
+    minutes = str(parameters.get("afterminutes", ""))
+    if minutes.isdigit() and int(minutes) <= _MAX_MINUTES:
+        moment = max(moment or now, now + timedelta(minutes=int(minutes)))
+    return instant(moment) if moment and moment > now else None
 
 
 def _sms_request(group: Sequence[Sms]) -> tuple[str, dict[str, Any]]:

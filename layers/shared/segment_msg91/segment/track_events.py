@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from segment_msg91 import VERSION
 from segment_msg91.mapping import INTEGRATION_NAME
-from segment_msg91.msg91.codes import DeliveryStatus, SendState
+from segment_msg91.msg91.codes import CONCLUSIONS, DeliveryStatus, SendState
 from segment_msg91.times import instant, parse_instant
 
 type Message = Mapping[str, object]
@@ -24,13 +24,16 @@ class EventName(StrEnum):
     FAILED = "SMS Failed"
 
 
-# The event of each final delivery status. MSG91 accepted all of them; only `failed` was on its way to the phone.
+# The event of each status that ends a message. MSG91 accepted all that are reported; only `failed` was on its way to
+# the phone. A conclusion does not say how far the message came.
 EVENT_OF: Final = {
     DeliveryStatus.DELIVERED: EventName.DELIVERED,
     DeliveryStatus.FAILED: EventName.UNDELIVERED,
     DeliveryStatus.NDNC: EventName.FAILED,
     DeliveryStatus.REJECTED: EventName.FAILED,
     DeliveryStatus.BLOCKED: EventName.FAILED,
+    DeliveryStatus.UNREPORTED: EventName.UNDELIVERED,
+    DeliveryStatus.NOT_SENT: EventName.UNDELIVERED,
 }
 _FAILURES: Final = frozenset({EventName.UNDELIVERED, EventName.FAILED})
 
@@ -52,14 +55,21 @@ def track_events(before: Message, after: Message, written_at: datetime) -> list[
 
 def _event_names(message: Message) -> list[EventName]:
     names: list[EventName] = []
-    # A report proves that MSG91 accepted the message, even if the answer to its send was lost.
-    if _is_accepted(message) or "delivery_status" in message:
+    # A report proves that MSG91 accepted the message, even if the answer to its send was lost. A conclusion does not.
+    status = _delivery_status(message)
+    if _is_accepted(message) or (status and status not in CONCLUSIONS):
         names.append(EventName.SENT)
-    if "delivery_status" in message:
-        outcome = EVENT_OF.get(DeliveryStatus(str(message["delivery_status"])))
-    else:
-        outcome = EventName.FAILED if message.get("send_state") == SendState.REJECTED else None
-    return [*names, *([outcome] if outcome else [])]
+    if status in EVENT_OF:
+        names.append(EVENT_OF[status])
+    if status is None and _is_rejected(message):
+        names.append(EventName.FAILED)
+    return names
+
+
+def _delivery_status(message: Message) -> DeliveryStatus | None:
+    """Return the status that decides the outcome. MSG91's refusal of the send replaces what was concluded before it."""
+    status = DeliveryStatus(str(message["delivery_status"])) if "delivery_status" in message else None
+    return None if status in CONCLUSIONS and _is_rejected(message) else status
 
 
 def _event(name: EventName, message: Message, written_at: datetime) -> dict[str, Any]:
@@ -96,10 +106,10 @@ def _properties(name: EventName, message: Message, written_at: datetime) -> dict
     if name is EventName.SENT:
         # What its report says is in another event.
         properties |= {"status": SendState.ACCEPTED, "code": None}
-    elif "delivery_status" not in message:
+    elif _delivery_status(message) is None:
         properties |= {"status": message.get("send_state"), "code": message.get("error_code")}
     if name in _FAILURES:
-        words = ("failure_reason", "delivery_description", "error")
+        words = ("failure_reason", "delivery_description", "error") if _delivery_status(message) else ("error",)
         properties["failure_reason"] = next((message[word] for word in words if word in message), None)
         properties["failure_category"] = message.get("failure_category")
     accepted_at = _instant_of(message, "settled_at")
@@ -119,16 +129,24 @@ def _sent_at(message: Message, written_at: datetime) -> datetime:
 
 
 def _outcome_at(message: Message, sent_at: datetime, written_at: datetime) -> datetime:
-    """Return the time of the outcome, by its report or by the refusal of MSG91's API.
+    """Return the time of the outcome, by its report, by its conclusion, or by the refusal of MSG91's API.
 
     Never before the send: reports have whole seconds, by another clock.
     """
-    name = "delivery_reported_at" if "delivery_status" in message else "settled_at"
+    match _delivery_status(message):
+        case None:
+            name = "settled_at"
+        case status:
+            name = "concluded_at" if status in CONCLUSIONS else "delivery_reported_at"
     return max(_instant_of(message, name) or written_at, sent_at)
 
 
 def _is_accepted(message: Message) -> bool:
     return message.get("send_state") == SendState.ACCEPTED
+
+
+def _is_rejected(message: Message) -> bool:
+    return message.get("send_state") == SendState.REJECTED
 
 
 def _instant_of(message: Message, name: str) -> datetime | None:

@@ -85,13 +85,17 @@ class Update:
         present = {attribute: value for attribute, value in attributes.items() if value not in (None, "")}
         for attribute, value in present.items():
             self._sets.append(f"{self.name(attribute)} = {self.value(f'set_{attribute}', value)}")
-        self._removes += [self.name(attribute) for attribute in remove_absent if attribute not in present]
+        self.remove(*(attribute for attribute in remove_absent if attribute not in present))
 
     def set_once(self, attributes: Mapping[str, Value]) -> None:
         """Set attributes that keep their first value."""
         for attribute, value in attributes.items():
             alias = self.name(attribute)
             self._sets.append(f"{alias} = if_not_exists({alias}, {self.value(f'once_{attribute}', value)})")
+
+    def remove(self, *attributes: str) -> None:
+        """Remove attributes, present or not."""
+        self._removes += [self.name(attribute) for attribute in attributes]
 
     def count(self, attribute: str) -> None:
         """Add one to a number that starts at 0."""
@@ -100,11 +104,11 @@ class Update:
 
     def arguments(self, table: str) -> dict[str, Any]:
         """Return UpdateItem's arguments, which are a transaction's Update as well."""
-        removes = f" REMOVE {', '.join(self._removes)}" if self._removes else ""
+        clauses = {"SET": self._sets, "REMOVE": self._removes}
         return {
             "TableName": table,
             "Key": {self._key_name: {"S": self.key}},
-            "UpdateExpression": f"SET {', '.join(self._sets)}{removes}",
+            "UpdateExpression": " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts),
             "ConditionExpression": self._condition,
             "ExpressionAttributeNames": self._names,
             "ExpressionAttributeValues": to_item(self._values),

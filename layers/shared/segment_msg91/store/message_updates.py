@@ -1,9 +1,12 @@
 """What is written to a message, and on which condition: the two conditions here keep every promise about sending.
 
 Sending writes what `claim`, `settlement`, `unknown` and `release` set; reporting writes the `delivery_*` attributes.
-The two sets are disjoint, so a report may overtake the answer to its send. Both write two more: `failure_category`,
+The two sets are disjoint, so a report may overtake the answer to its send. Both write three more: `failure_category`,
 which a claim removes (no report can have come yet), a settlement sets if no report has, and a report sets or removes;
-and `request_id`, which a report writes only if there is none.
+`request_id`, which a report writes only if there is none; and `awaiting_report`, which a claim sets, and whatever ends
+the message removes.
+
+Reconciliation writes `settlement_by_logs` to a message in doubt, and `conclusion` to one without a final report.
 """
 
 from collections.abc import Mapping
@@ -12,7 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from segment_msg91.msg91.codes import FINAL, RANK, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import CONCLUSIONS, FINAL, IN_DOUBT, NOT_FINAL, RANK, DeliveryStatus, SendState
 from segment_msg91.msg91.failures import Category
 from segment_msg91.store.aws import Value
 from segment_msg91.store.conditional_writes import Update
@@ -27,20 +30,25 @@ _OF_ONE_REPORT: Final = (
     "failure_category",
     "credits",
     "delivery_reported_at",
+    "concluded_at",
 )
+# What a conclusion writes, and a claim of a message that is sent again removes.
+_OF_CONCLUSION: Final = ("delivery_status", "delivery_description", "delivery_order", "concluded_at")
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """What is to be claimed: the message's key and what describes it. An invalid one is only put on record.
 
-    `write_once`: attributes that keep the value of the first claim.
+    `write_once`: attributes that keep the value of the first claim. `awaiting_report`: the partition of the index of
+    messages without an end; None keeps the message out of it.
     """
 
     crqid: str
     attributes: Mapping[str, Value | None] = field(repr=False)
     invalid_reason: str | None = None
     write_once: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    awaiting_report: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,24 @@ class Settlement:
     error_code: str | None = None
     error: str | None = field(default=None, repr=False)
     failure_category: Category | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message as reconciliation has read it. What it writes then holds for this claim in this state only."""
+
+    crqid: str
+    claim_id: str
+    send_state: SendState
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The end of a message of which no final report can be found. `reason` is for people."""
+
+    status: DeliveryStatus
+    reason: str
+    category: Category
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +125,20 @@ def claim(
 
     Condition: there is no such message yet. Or it is known that nothing was sent (`held`, `retryable`), and no report
     has come, because a report proves a send whatever its answer was. With `resend_after` also: its outcome has been in
-    doubt for that long since its lease ended.
+    doubt for that long since its lease ended. A conclusion is no report, and changes nothing in what is sent.
     """
     update = _update(request.crqid)
     name, value = update.name, update.value
     state = name("send_state")
     claimable = f"{state} IN ({value('held', SendState.HELD)}, {value('retryable', SendState.RETRYABLE)})"
+    unreported = f"attribute_not_exists({name('delivery_status')})"
     if resend_after:
+        concluded = ", ".join(value(str(status), status) for status in sorted(CONCLUSIONS))
+        unreported = f"({unreported} OR {name('delivery_status')} IN ({concluded}))"
         in_doubt = f"{value('sending_then', SendState.SENDING)}, {value('unknown_then', SendState.UNKNOWN)}"
         since = value("in_doubt_since", instant(now - resend_after))
         claimable += f" OR ({state} IN ({in_doubt}) AND {name('lease_until')} < {since})"
-    update.condition(
-        f"attribute_not_exists({name('crqid')}) OR (attribute_not_exists({name('delivery_status')}) AND ({claimable}))"
-    )
+    update.condition(f"attribute_not_exists({name('crqid')}) OR ({unreported} AND ({claimable}))")
     is_invalid = request.invalid_reason is not None
     update.set(
         {
@@ -121,9 +148,12 @@ def claim(
             "error": request.invalid_reason,
             "settled_at": instant(now) if is_invalid else None,
             "lease_until": None if is_invalid else instant(now + lease),
+            "awaiting_report": None if is_invalid else request.awaiting_report,
         },
-        remove_absent=("error", "error_code", "failure_category", "settled_at"),
+        remove_absent=("error", "error_code", "failure_category", "settled_at", "awaiting_report"),
     )
+    if resend_after:
+        update.remove(*_OF_CONCLUSION)
     update.set_once(
         {
             **request.write_once,
@@ -149,6 +179,8 @@ def settlement(outcome: Settlement, now: datetime) -> Update:
         },
         remove_absent=("error", "error_code"),
     )
+    if outcome.state not in (SendState.ACCEPTED, SendState.UNKNOWN):
+        update.remove("awaiting_report")
     if outcome.failure_category:
         # The claim has removed the category: if there is one now, a report has set it, and knows better.
         update.set_once({"failure_category": outcome.failure_category})
@@ -176,6 +208,7 @@ def release(crqid: str, claim_id: str, now: datetime) -> Update:
         f" AND {update.name('send_state')} = {update.value('sending', SendState.SENDING)}"
     )
     update.set({"send_state": SendState.RETRYABLE, "settled_at": instant(now), "error": "the claim was lost"})
+    update.remove("awaiting_report")
     return update
 
 
@@ -213,9 +246,82 @@ def status(crqid: str, phone: str | None, report: StatusUpdate, *, is_conflict: 
         },
         remove_absent=_OF_ONE_REPORT,
     )
+    if report.status in FINAL:
+        update.remove("awaiting_report")
     if report.request_id:
         # A send whose answer was lost learns it here, so that reports without a CRQID find the message as well.
         update.set_once({"request_id": report.request_id})
+    return update
+
+
+def await_again(crqid: str, partition: str) -> Update:
+    """Put a concluded message back into the index, because a report without an end has replaced its conclusion."""
+    update = _update(crqid)
+    status = update.name("delivery_status")
+    update.condition(f"{status} IN ({', '.join(update.value(str(one), one) for one in sorted(NOT_FINAL))})")
+    update.set({"awaiting_report": partition})
+    return update
+
+
+def settlement_by_logs(seen: Seen, request_id: str | None, sent_at: datetime | None) -> Update:
+    """Settle a message in doubt that MSG91's logs show: it was sent. Condition: it is still the same claim, in doubt.
+
+    `sent_at`: when, by the logs. Without it the time of the doubt stays.
+    """
+    update = _update(seen.crqid)
+    in_doubt = ", ".join(update.value(str(state), state) for state in sorted(IN_DOUBT))
+    update.condition(
+        f"{update.name('claim_id')} = {update.value('seen', seen.claim_id)}"
+        f" AND {update.name('send_state')} IN ({in_doubt})"
+    )
+    update.set(
+        {
+            "send_state": SendState.ACCEPTED,
+            "request_id": request_id,
+            "settled_at": instant(sent_at) if sent_at else None,
+        }
+    )
+    update.remove("error", "error_code")
+    return update
+
+
+def conclusion(seen: Seen, end: Conclusion, now: datetime) -> Update:
+    """End a message without a final report.
+
+    Condition: it is still the same claim in the same state, and no final report has come. Its order is below that of
+    every report, so that one that comes after all prevails.
+    """
+    update = _update(seen.crqid)
+    name, value = update.name, update.value
+    status = name("delivery_status")
+    not_final = ", ".join(value(str(one), one) for one in sorted(NOT_FINAL))
+    update.condition(
+        f"{name('claim_id')} = {value('seen', seen.claim_id)}"
+        f" AND {name('send_state')} = {value('state', seen.send_state)}"
+        f" AND (attribute_not_exists({status}) OR {status} IN ({not_final}))"
+    )
+    update.set(
+        {
+            "delivery_status": end.status,
+            "delivery_description": end.reason,
+            "failure_category": end.category,
+            "delivery_order": f"{RANK[end.status]}#{instant(now)}",
+            "concluded_at": instant(now),
+        }
+    )
+    update.remove("delivery_code", "failure_reason", "delivery_reported_at", "awaiting_report")
+    return update
+
+
+def stop_awaiting(seen: Seen, reason: str, now: datetime) -> Update:
+    """Take a message out of the index without a conclusion. Condition: it is still the same claim in the same state."""
+    update = _update(seen.crqid)
+    update.condition(
+        f"{update.name('claim_id')} = {update.value('seen', seen.claim_id)}"
+        f" AND {update.name('send_state')} = {update.value('state', seen.send_state)}"
+    )
+    update.set({"delivery_description": reason, "concluded_at": instant(now)})
+    update.remove("awaiting_report")
     return update
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Final
 
-from segment_msg91.msg91.codes import FINAL, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import CONCLUSIONS, FINAL, IN_DOUBT, NOT_FINAL, DeliveryStatus, SendState
 from segment_msg91.store import message_updates
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, Value, error_code, from_item, to_item
 from segment_msg91.store.conditional_writes import (
@@ -21,7 +21,8 @@ from segment_msg91.store.conditional_writes import (
     WriteOutcome,
     Written,
 )
-from segment_msg91.store.message_updates import Claimed, ClaimRequest, Settlement, StatusUpdate
+from segment_msg91.store.message_updates import Claimed, ClaimRequest, Conclusion, Seen, Settlement, StatusUpdate
+from segment_msg91.store.search_keys import awaiting_partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,15 +32,16 @@ __all__ = [
     "Claim",
     "ClaimRequest",
     "Claimed",
+    "Conclusion",
     "Found",
     "Messages",
     "NotClaimed",
+    "Seen",
     "Settlement",
     "StatusUpdate",
 ]
 
 _DONE: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID})
-_IN_DOUBT: Final = frozenset({SendState.SENDING, SendState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Found:
             request_id=_text(item, "request_id"),
             error_code=_text(item, "error_code"),
             error=_text(item, "error"),
-            is_reported="delivery_status" in item,
+            is_reported=_is_reported(item),
         )
 
 
@@ -166,6 +168,7 @@ class Messages:
             update = message_updates.status(crqid, phone, report, is_conflict=is_conflict)
             outcome = self._writes.write(update, "ALL_OLD")
             if isinstance(outcome, Written):
+                self._await_again(crqid, outcome.before, report)
                 return Applied(crqid, outcome.before, is_conflict=is_conflict)
             before = outcome.item
             if not _is_about(before, phone):
@@ -176,6 +179,23 @@ class Messages:
                 continue
             return self._learn(crqid, before, report, contradicts=contradicts)
         raise StoreUnavailableError("the message changed during each of several attempts")
+
+    def settle_by_logs(self, seen: Seen, request_id: str | None, sent_at: datetime | None) -> bool:
+        """Settle a message in doubt that MSG91's logs show; False if it changed since. Raises StoreUnavailableError."""
+        return isinstance(self._writes.write(message_updates.settlement_by_logs(seen, request_id, sent_at)), Written)
+
+    def conclude(self, seen: Seen, end: Conclusion, now: datetime) -> bool:
+        """End a message without a final report; False if it changed since. Raises StoreUnavailableError."""
+        return isinstance(self._writes.write(message_updates.conclusion(seen, end, now)), Written)
+
+    def stop_awaiting(self, seen: Seen, reason: str, now: datetime) -> None:
+        """Take a message out of the index of those without an end. Raises StoreUnavailableError."""
+        self._writes.write(message_updates.stop_awaiting(seen, reason, now))
+
+    def _await_again(self, crqid: str, before: Attributes, report: StatusUpdate) -> None:
+        """Let a message wait for its end again, if a report without one has replaced its conclusion."""
+        if before.get("delivery_status") in CONCLUSIONS and report.status in NOT_FINAL:
+            self._writes.write(message_updates.await_again(crqid, awaiting_partition(crqid)))
 
     def _learn(self, crqid: str, before: Attributes, report: StatusUpdate, *, contradicts: bool) -> Applied:
         """Take from a report that does not prevail what the message does not know yet."""
@@ -192,11 +212,11 @@ class Messages:
         """Write claims. For many, look first: one message that is taken cancels the transaction of a hundred."""
         if len(updates) == 1:
             return self._writes.write_all(updates)
-        blocking = _DONE if resend_after else _DONE | _IN_DOUBT
+        blocking = _DONE if resend_after else _DONE | IN_DOUBT
         taken: dict[str, WriteOutcome] = {
             key: Blocked(item)
             for key, item in self._get(updates).items()
-            if item.get("send_state") in blocking or "delivery_status" in item
+            if item.get("send_state") in blocking or _is_reported(item)
         }
         left = [update for update in updates if update.key not in taken]
         return (self._writes.write_all(left) if left else {}) | taken
@@ -239,6 +259,11 @@ def _is_about(message: Attributes, phone: str | None) -> bool:
     if phone is None:
         return bool(message) and "crqid_shared" not in message
     return message.get("phone") == phone
+
+
+def _is_reported(message: Attributes) -> bool:
+    """Whether a report has come. A conclusion is none."""
+    return "delivery_status" in message and message["delivery_status"] not in CONCLUSIONS
 
 
 def _contradict(status: Value | None, other: DeliveryStatus) -> bool:

@@ -1,4 +1,4 @@
-"""The attributes that put a message into the console's indexes. Not in `search`, which sending need not import."""
+"""The attributes that put a message into the sparse indexes. Not in `search`, which sending need not import."""
 
 import zlib
 from datetime import UTC, date, datetime
@@ -6,8 +6,8 @@ from typing import Final
 
 from segment_msg91.store.aws import Value
 
-# The number of partitions of a day in by_day, because one partition takes a thousand writes a second. Never lower it:
-# messages in the other partitions would not be found.
+# The number of partitions of `awaiting_report`, and of a day in by_day, because one partition takes a thousand writes a
+# second. Never lower it: messages in the other partitions would not be found.
 SHARDS: Final = 8
 
 
@@ -19,8 +19,13 @@ def search_keys(crqid: str, message_id: Value | None, user_id: Value | None, now
 
 
 def shard_of(crqid: str) -> int:
-    """Return which of a day's partitions a message is in."""
+    """Return which partition a message is in."""
     return zlib.crc32(crqid.encode()) % SHARDS
+
+
+def awaiting_partition(crqid: str) -> str:
+    """Return the value of `awaiting_report`, which puts a message into the index of those without an end."""
+    return str(shard_of(crqid))
 
 
 def partition(day: date, shard: int) -> str:

@@ -20,7 +20,7 @@ from segment_msg91.msg91.failures import Category
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.aws import StoreUnavailableError, Value
 from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement
-from segment_msg91.store.search_keys import search_keys
+from segment_msg91.store.search_keys import awaiting_partition, search_keys
 from segment_msg91.times import instant
 
 # The time that a claim is ours. It is longer than the function's Timeout in template.yaml, so that a lease that has
@@ -158,12 +158,15 @@ class Sender:
 
     def _claim_requests(self, chunk: Sequence[Sms | Invalid], now: datetime) -> list[ClaimRequest]:
         contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
-        requests = [
-            _claim_request(wanted, shared=isinstance(wanted, Sms) and contents[wanted.content] > 1) for wanted in chunk
+        claims = [
+            _claim_request(wanted, now, shared=isinstance(wanted, Sms) and contents[wanted.content] > 1)
+            for wanted in chunk
         ]
+        if self._settings.reconciliation_enabled:
+            claims = [replace(claim, awaiting_report=awaiting_partition(claim.crqid)) for claim in claims]
         if self._settings.console_enabled:
-            return [_with_search_keys(request, now) for request in requests]
-        return requests
+            claims = [_with_search_keys(claim, now) for claim in claims]
+        return claims
 
     def _unclaimed(self, wanted: Sms | Invalid, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
         if isinstance(claim, NotClaimed):
@@ -317,7 +320,7 @@ def _in_order(mapped: Sequence[Sms | Invalid | Skipped], outcomes: dict[str, Res
     return results
 
 
-def _claim_request(wanted: Sms | Invalid, *, shared: bool) -> ClaimRequest:
+def _claim_request(wanted: Sms | Invalid, now: datetime, *, shared: bool) -> ClaimRequest:
     """Describe a message. `shared`: others have the same text, and MSG91 may report them under its CRQID."""
     origin = wanted.origin
     attributes: dict[str, Value | None] = {
@@ -336,6 +339,7 @@ def _claim_request(wanted: Sms | Invalid, *, shared: bool) -> ClaimRequest:
         "encoding": wanted.encoding,
         "parts": wanted.parts,
         "crqid_shared": shared or None,
+        "scheduled_at": requests.scheduled_at(wanted, now),
     }
     return ClaimRequest(wanted.crqid, attributes | described)
 

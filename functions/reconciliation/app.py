@@ -1,0 +1,82 @@
+"""On a schedule: messages without an end get one, from MSG91's logs."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from segment_msg91.handler import count, count_reports, instrumented, logger, secret_problem
+from segment_msg91.msg91.logs import Logs
+from segment_msg91.recording import Recorder
+from segment_msg91.redaction import redacted
+from segment_msg91.secret import SecretReader
+from segment_msg91.settings import ReconciliationSettings, SecretUnavailableError, in_lambda
+from segment_msg91.store.aws import dynamodb_client, secretsmanager_client
+from segment_msg91.store.messages import Messages
+from segment_msg91.store.overdue import Overdue, Positions
+from segment_msg91.store.reports import Reports
+from segment_msg91.use_cases.reconciliation import Reconciler, Reconciliation
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+@cache
+def wiring() -> tuple[SecretReader, Reconciler]:
+    """Build what a run needs, once in an environment's life."""
+    settings = ReconciliationSettings.load()
+    dynamodb = dynamodb_client()
+    messages = Messages(dynamodb, settings.messages_table, settings.retention)
+    reconciler = Reconciler(
+        Overdue(dynamodb, settings.messages_table),
+        Positions(dynamodb, settings.reports_table),
+        messages,
+        Recorder(messages, Reports(dynamodb, settings.reports_table, settings.retention)),
+        Logs(settings.msg91_base_url, settings.logs_method),
+        zone=settings.msg91_zone,
+        overdue_after=settings.overdue_after,
+        given_up_after=settings.given_up_after,
+    )
+    return SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem), reconciler
+
+
+@instrumented
+def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, int]:
+    """Reconcile what is overdue, whatever the event is; return the numbers of messages."""
+    del event
+    deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    try:
+        outcome = _reconcile(deadline)
+    except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the data
+        logger.error("unexpected error", exception=redacted(error))
+        outcome = Reconciliation(problems=["unexpected error; the function's log names it"])
+    _record(outcome)
+    return outcome.as_json()
+
+
+def _reconcile(deadline: datetime) -> Reconciliation:
+    secret, reconciler = wiring()
+    try:
+        authkey = secret.read().msg91_authkey
+    except SecretUnavailableError as error:
+        return Reconciliation(problems=[str(error)])
+    return reconciler.run(authkey, deadline)
+
+
+def _record(outcome: Reconciliation) -> None:
+    count("ReconciliationOverdue", outcome.overdue)
+    count("ReconciliationFound", outcome.found)
+    count("ReconciliationMissed", outcome.missed)
+    count("ReconciliationFailed", bool(outcome.problems))
+    count("SmsUnreported", outcome.unreported)
+    count("SmsNotSent", outcome.not_sent)
+    count("SmsMissingInLogs", outcome.missing)
+    count("WebhookSilent", outcome.silent)
+    count_reports(outcome.tally)
+    if outcome.problems:
+        logger.error("reconciliation incomplete", counts=outcome.as_json(), problems=outcome.problems[:3])
+    else:
+        logger.info("reconciliation", counts=outcome.as_json())
+
+
+if in_lambda():  # the init phase has a whole core, and no request waits for it
+    wiring()

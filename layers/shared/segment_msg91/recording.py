@@ -1,0 +1,125 @@
+"""A delivery report, from a webhook or from MSG91's logs: applied to its message, then recorded."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Final
+
+from segment_msg91.msg91.codes import DeliveryStatus, SendState
+from segment_msg91.msg91.reports import DeliveryReport
+from segment_msg91.store.messages import Applied, Messages, StatusUpdate
+from segment_msg91.store.reports import ReportItem, Reports
+from segment_msg91.times import instant, parse_instant
+
+_IN_KEY_ONLY: Final = frozenset({"digest", "meta", "phone"})
+_MAX_CODE_LENGTH_IN_KEY: Final = 32  # characters: DynamoDB's sort keys hold 1024 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A report, the message it was applied to if there is one, and whether it is new."""
+
+    report: DeliveryReport
+    applied: Applied | None
+    is_new: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """What recorded reports have changed, for the metrics."""
+
+    stored: int = 0
+    duplicates: int = 0
+    unmatched: int = 0
+    conflicts: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    """Seconds from acceptance to delivery."""
+
+    def add(self, recorded: Recorded) -> None:
+        """Count one report; a repeated one only as such."""
+        report = recorded.report
+        if not recorded.is_new:
+            self.duplicates += 1
+            return
+        self.stored += 1
+        self.statuses[report.status] += 1
+        if report.failure_category:
+            self.categories[report.failure_category] += 1
+        if recorded.applied is None:
+            self.unmatched += 1
+            return
+        self.conflicts += recorded.applied.is_conflict
+        before = recorded.applied.before
+        if report.status is DeliveryStatus.DELIVERED and before.get("delivery_status") != DeliveryStatus.DELIVERED:
+            accepted_at = parse_instant(str(before.get("settled_at", "")))
+            reported_at = parse_instant(report.reported_at or "")
+            if accepted_at and reported_at and before.get("send_state") == SendState.ACCEPTED:
+                self.latencies.append(max(0.0, (reported_at - accepted_at).total_seconds()))
+
+
+class Recorder:
+    """Applies reports to messages and records them. Safe to call from several threads."""
+
+    def __init__(self, messages: Messages, table: Reports) -> None:
+        self._messages = messages
+        self._table = table
+
+    def record(self, report: DeliveryReport, received_at: datetime) -> Recorded:
+        """Apply a webhook's report, then record it. Raises StoreUnavailableError.
+
+        In this order a report that is recorded has been applied. If recording fails, the body is retried.
+        """
+        applied = self._apply(report)
+        crqid = applied.crqid if applied else None
+        return Recorded(report, applied, self._table.record(_item(report, crqid, received_at), received_at))
+
+    def record_for(self, crqid: str, report: DeliveryReport, received_at: datetime) -> Recorded:
+        """Record a row of the logs, then apply it to its message. Raises StoreUnavailableError.
+
+        In this order a message that has its end has this row as well. If applying fails, it is looked up again.
+        """
+        is_new = self._table.record(_item(report, crqid, received_at), received_at)
+        return Recorded(report, self._messages.apply(crqid, report.phone, _status_update(report)), is_new)
+
+    def _apply(self, report: DeliveryReport) -> Applied | None:
+        """Apply a report to the message with its CRQID and number, else to that with its request id and number."""
+        delivery = _status_update(report)
+        # MSG91 may echo another recipient's CRQID. Without a number to check it, only v4 is believed, which has none.
+        crqid = report.crqid or report.meta
+        if crqid and (report.phone or report.webhook_version == "v4"):
+            applied = self._messages.apply(crqid, report.phone, delivery)
+            if applied:
+                return applied
+        if report.request_id and report.phone:
+            key = self._messages.find(report.request_id, report.phone)
+            return self._messages.apply(key, report.phone, delivery) if key else None
+        return None
+
+
+def _status_update(report: DeliveryReport) -> StatusUpdate:
+    return StatusUpdate(
+        status=report.status,
+        code=report.code,
+        description=report.description,
+        failure_reason=report.failure_reason,
+        reported_at=report.reported_at,
+        digest=report.digest,
+        credits=report.credits,
+        failure_category=report.failure_category,
+        request_id=report.request_id,
+    )
+
+
+def _item(report: DeliveryReport, crqid: str | None, received_at: datetime) -> ReportItem:
+    group = report.request_id or report.crqid or report.meta or (report.reported_at or instant(received_at))[:10]
+    attributes = {name: value for name, value in asdict(report).items() if name not in _IN_KEY_ONLY}
+    code = (report.code or "")[:_MAX_CODE_LENGTH_IN_KEY]
+    return ReportItem(
+        report_group=group,
+        report_id="#".join((report.reported_at or "", report.phone or "", code, report.digest)),
+        phone=report.phone,
+        matched=crqid,
+        attributes=attributes,
+    )
