@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sandbox import overdue
 from sandbox.arguments import UsageError, parse, to_options
 from sandbox.console import Console
 from sandbox.dynamodb_local.installation import NotAvailableError
@@ -49,7 +50,12 @@ def _run(console: Console, options: Options, arguments: Namespace) -> int:
     options.log.parent.mkdir(exist_ok=True)
     logging.basicConfig(filename=options.log, filemode="w", level=logging.WARNING)
     with running_stack(options) as stack:
-        succeeded = _send_real(console, stack, arguments.to) if options.real_msg91 else _send_samples(console, stack)
+        if stack.simulator:
+            succeeded = _send_samples(console, stack)
+            if overdue.FUNCTION in stack.invokers:
+                succeeded &= overdue.reconcile_samples(console, stack, stack.simulator)
+        else:
+            succeeded = _send_real(console, stack, arguments.to)
         if not arguments.once:
             _print_urls(console, stack, options.log)
             _follow(console, stack)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from sandbox import overdue
 from sandbox.msg91_simulator.reports import WRITERS
 from sandbox.servers import require_free_port
 from sandbox.stack import ENGINES, LOG, MOTO, Options, RealMsg91
@@ -22,7 +23,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m sandbox", description="Run the whole path of an SMS on this machine, without AWS and Docker."
     )
     parser.add_argument(
-        "--once", action="store_true", help="stop after the sample events; exit code 0 if all were delivered"
+        "--once", action="store_true", help="stop after the sample events; exit code 0 if all ended as expected"
     )
     parser.add_argument("--numbers", action="store_true", help="list the magic numbers and stop")
     parser.add_argument("--report-version", choices=WRITERS, default="v2", help="form of MSG91's reports (v2)")
@@ -53,6 +54,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def to_options(arguments: argparse.Namespace) -> Options:
     """Raises UsageError, and PortInUseError for a port that is taken."""
+    parameters = dict(_parameter(text) for text in arguments.parameter)
     options = Options(
         log=arguments.log,
         host=arguments.host,
@@ -62,14 +64,15 @@ def to_options(arguments: argparse.Namespace) -> Options:
         tracking_port=_free_port(arguments, "tracking"),
         dynamodb=arguments.dynamodb,
         report_version=arguments.report_version,
-        parameters={"Console": "on", **dict(_parameter(text) for text in arguments.parameter)},
+        parameters={"Console": "on", **overdue.PARAMETERS, **parameters},
     )
     authkey = os.environ.get("MSG91_AUTHKEY")
     if arguments.to and not authkey:
         raise UsageError("--to sends a real SMS, which needs your authkey in the environment: MSG91_AUTHKEY=…")
     if not authkey:
         return options
-    return replace(options, real_msg91=RealMsg91(authkey, os.environ.get("MSG91_BASE_URL", REAL_MSG91)))
+    real = RealMsg91(authkey, os.environ.get("MSG91_BASE_URL", REAL_MSG91))
+    return replace(options, parameters={"Console": "on", **parameters}, real_msg91=real)
 
 
 def _free_port(arguments: argparse.Namespace, server: str) -> int:

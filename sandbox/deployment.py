@@ -1,14 +1,14 @@
-"""The local stack as an operator sees a deployed one: CloudFormation's answers, alarms, log groups and metrics.
+"""The local stack as an operator sees a deployed one: CloudFormation's answers, alarms, log groups, metrics, functions.
 
 The server of the embedded AWS forwards the calls to these services. CloudFormation is answered here, from
-template.yaml. Alarms, log groups and metrics are moto's. They are created at the first call that asks for them, so that
-a stack starts quickly.
+template.yaml. Functions are invoked by `lambda_api`. Alarms, log groups and metrics are moto's. They are created at the
+first call that asks for them, so that a stack starts quickly.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -19,7 +19,9 @@ from xml.sax.saxutils import escape
 import boto3
 from moto.cloudwatch.models import cloudwatch_backends
 
+from sandbox import lambda_api
 from sandbox.intrinsics import Resolver
+from sandbox.lambda_runtime import Invoker
 from sandbox.template import ACCOUNT, REGION, STACK_NAME, Template, queue_arn, queue_url
 
 if TYPE_CHECKING:
@@ -40,12 +42,16 @@ _API: Final = "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A running stack. `log` is the file with the functions' lines; without it there are no metrics."""
+    """A running stack. `log` is the file with the functions' lines; without it there are no metrics.
+
+    `invokers` are those of its functions, by logical id.
+    """
 
     template: Template
     api_url: str
     aws_url: str
     log: Path
+    invokers: Mapping[str, Invoker] = field(default_factory=dict)
 
     def resolver(self) -> Resolver:
         queues = [queue.name for queue in self.template.queues()]
@@ -120,6 +126,8 @@ class Deployment:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/moto-api/reset" and (deployed := self.deployed):
             self.deploy(deployed)
+        if function := lambda_api.function_of(environ["PATH_INFO"]):
+            return lambda_api.invoke(function, self.deployed.invokers if self.deployed else {}, environ, start_response)
         signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         if not signed or signed["service"] not in ("cloudformation", "monitoring", "logs"):
             return self._app(environ, start_response)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 POLL_INTERVAL = 0.1
 """Seconds."""
 DELIVERED: Final = "SMS Delivered"
+CONCLUSIONS: Final = ("unreported", "not_sent")
+"""The delivery statuses that no report gives."""
+_EVENT_OF: Final = {"delivered": DELIVERED, **dict.fromkeys(CONCLUSIONS, "SMS Undelivered")}
+"""The delivery event that is awaited, by delivery status."""
 
 type LastEvent = Callable[[str], str | None]
 """The last delivery event of a message, by its crqid: empty if there is none yet, None if delivery events are off."""
@@ -26,7 +30,7 @@ class Row:
     """The name of the last delivery event that Segment received for it."""
     reason: str
     awaits_event: bool = False
-    """Whether the event of its delivery is not sent yet."""
+    """Whether the event of its end is not sent yet."""
 
     @property
     def is_delivered(self) -> bool:
@@ -42,26 +46,34 @@ def row_of(item: Mapping[str, Any], last_event: str | None) -> Row:
     def text(*names: str) -> str:
         return next((str(item[name]) for name in names if item.get(name)), "")
 
+    status = text("delivery_status")
+    reason = ("delivery_description",) if status in CONCLUSIONS else ("failure_reason", "error")
     return Row(
         event=f"{text('event_type')} {text('event_name')}".strip(),
         number=text("phone"),
         sent=text("send_state"),
-        delivery=text("delivery_status"),
+        delivery=status,
         last_event=last_event or "",
-        reason=text("failure_reason", "error"),
+        reason=text(*reason),
         awaits_event=(
-            text("delivery_status") == "delivered"
+            status in _EVENT_OF
             and bool(text("user_id", "anonymous_id"))  # Segment takes no event without a user
-            and last_event not in (None, DELIVERED)
+            and last_event not in (None, _EVENT_OF[status])
         ),
     )
 
 
-def settled_rows(table: "Table", last_event: LastEvent, crqids: Sequence[str], timeout: float) -> list[Row]:
+def settled_rows(
+    table: "Table",
+    last_event: LastEvent,
+    crqids: Sequence[str],
+    timeout: float,
+    is_settled: Callable[[Row], bool] = lambda row: row.is_settled,
+) -> list[Row]:
     """Wait until messages have their reports and Segment their events, at most `timeout` seconds."""
     deadline = time.monotonic() + timeout
     rows = _rows(table, last_event, crqids)
-    while not all(row.is_settled for row in rows) and time.monotonic() < deadline:
+    while not all(map(is_settled, rows)) and time.monotonic() < deadline:
         time.sleep(POLL_INTERVAL)
         rows = _rows(table, last_event, crqids)
     return rows

@@ -13,9 +13,10 @@ from sandbox.deployment import Deployed
 from sandbox.dynamodb_local.server import running_dynamodb_local
 from sandbox.event_source import EventSource, polling
 from sandbox.execution_environment import scaling
-from sandbox.lambda_runtime import Invoker
+from sandbox.lambda_runtime import Event, Invoker
 from sandbox.msg91_simulator.server import SILENCE, running_simulator
 from sandbox.msg91_simulator.simulator import Simulator, Webhook
+from sandbox.schedule_source import ScheduleSource, scheduling
 from sandbox.segment_simulator.server import running_tracking_api
 from sandbox.segment_simulator.tracking_api import TrackingApi
 from sandbox.stream_source import StreamSource, polling_stream
@@ -75,6 +76,7 @@ class Stack:
     tracking: TrackingApi
     tracking_url: str
     sends_events: bool
+    invokers: Invokers
 
     @property
     def segment_url(self) -> str:
@@ -98,6 +100,10 @@ class Stack:
             return None
         names = [event["event"] for key, event in self.tracking.events().items() if key.startswith(crqid)]
         return str(names[-1]) if names else ""
+
+    def invoke(self, function: str, event: Event) -> object:
+        """Invoke a function now, as `aws lambda invoke` does. Raises FunctionError."""
+        return self.invokers[function](event)
 
     def reset(self) -> None:
         """Empty the tables, queues and ledger."""
@@ -144,9 +150,9 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
         }
         invokers = started.enter_context(start(template.functions(), environments))
         api_url = started.enter_context(running_api(template.routes(), invokers, options.host, options.api_port))
-        aws.deployment.deploy(Deployed(template, api_url, aws.url, options.log))
+        aws.deployment.deploy(Deployed(template, api_url, aws.url, options.log, invokers))
         streams = template.stream_triggers()
-        stack = Stack(api_url, msg91_url, aws, secret, simulator, tracking, tracking_url, bool(streams))
+        stack = Stack(api_url, msg91_url, aws, secret, simulator, tracking, tracking_url, bool(streams), invokers)
         if simulator:
             simulator.webhook = Webhook(stack.reports_url, options.report_version, options.report_delay)
         for trigger in template.queue_triggers():
@@ -154,6 +160,8 @@ def running_stack(options: Options, start_functions: StartFunctions | None = Non
             started.enter_context(polling(source))
         for stream in streams:
             started.enter_context(polling_stream(StreamSource(aws, stream, invokers[stream.function])))
+        for schedule in template.schedule_triggers():
+            started.enter_context(scheduling(ScheduleSource(schedule, invokers[schedule.function])))
         yield stack
 
 

@@ -1,6 +1,7 @@
 """Reads what the local stack needs from template.yaml, so that the two stay consistent."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ STACK_NAME = "segment-msg91-sandbox"
 NO_VALUE = {"Ref": "AWS::NoValue"}
 """CloudFormation omits such a variable; `sam local` needs its declaration before --env-vars can set it."""
 PATH = Path(__file__).resolve().parent.parent / "template.yaml"
+_PLACEHOLDER = re.compile(r"\$\{(?P<name>[^!}]+)\}")
+_RATE = re.compile(r"rate\((?P<count>[1-9]\d*) (?P<unit>minute|hour|day)s?\)")
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,13 @@ class StreamTrigger:
     """Seconds."""
     on_failure: str
     """The queue for records that are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTrigger:
+    function: str
+    seconds: int
+    """Between two runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +204,13 @@ class Template:
             for function, properties in self._events("DynamoDB")
         ]
 
+    def schedule_triggers(self) -> list[ScheduleTrigger]:
+        """Raises ValueError for a schedule that is not a rate."""
+        return [
+            ScheduleTrigger(function, _seconds(_resolve(properties["Schedule"], self._references)))
+            for function, properties in self._events("Schedule")
+        ]
+
     def tables(self) -> list[Table]:
         return [_table(name, self._chosen(properties)) for name, properties in self._of_type("AWS::DynamoDB::Table")]
 
@@ -262,7 +280,8 @@ def queue_url(base_url: str, name: str) -> str:
 def _holds(condition: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
     match condition:
         case {"Fn::Equals": [first, second]}:
-            return bool(_resolve(first, parameters) == _resolve(second, parameters))
+            # CloudFormation compares texts: a parameter's value is one, and YAML may hold a number.
+            return str(_resolve(first, parameters)) == str(_resolve(second, parameters))
         case {"Fn::Not": [inner]}:
             return not _holds(inner, parameters)
         case _:
@@ -279,10 +298,20 @@ def _resolve(value: Any, references: Mapping[str, str]) -> Any:  # noqa: ANN401 
             return references[name]
         case {"Fn::GetAtt": [str(name), "Arn"]}:
             return queue_arn(name)
+        case {"Fn::Sub": str(text)}:
+            return _PLACEHOLDER.sub(lambda found: references[found["name"]], text)
         case dict():
             return {key: _resolve(item, references) for key, item in value.items()}
         case _:
             return value
+
+
+def _seconds(rate: str) -> int:
+    """Return the seconds of a schedule such as `rate(30 minutes)`."""
+    found = _RATE.fullmatch(rate)
+    if not found:
+        raise ValueError(f"{rate} is a schedule of a kind that is not known here")
+    return int(found["count"]) * _SECONDS[found["unit"]]
 
 
 def _attribute(value: object) -> str:

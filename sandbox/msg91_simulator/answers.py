@@ -1,6 +1,6 @@
 """A table of MSG91's answers. Sources: MSG91's documentation (doc), public code (seen), or inferred."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -27,6 +27,11 @@ class Answer:
     ending: Ending = Ending.ANSWERED
     delay: float = 0
     """Seconds before the answer is written; the SMS are sent at once."""
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the answer is a request id. If `sends` is false then, the SMS are dropped."""
+        return REQUEST_ID in self.body
 
 
 def error(code: str, message: str) -> Answer:
@@ -66,6 +71,7 @@ ANSWERS: Final = {
     "502-sent": Answer("<html><body>Bad Gateway</body></html>", status=502, content_type="text/html", sends=True),
     "504": Answer("<html><body>Gateway Timeout</body></html>", status=504, content_type="text/html"),
     "503": Answer("<html><body>Service Unavailable</body></html>", status=503, content_type="text/html"),
+    "dropped": replace(SUCCESS, sends=False),  # seen: for a wrong key, an empty balance, a key without permission
     "silent": Answer(sends=True, ending=Ending.SILENT),
     "reset": Answer(ending=Ending.RESET),
     "reset-sent": Answer(sends=True, ending=Ending.RESET),

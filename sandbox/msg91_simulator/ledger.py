@@ -14,6 +14,8 @@ DUPLICATE_WINDOW: Final = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class SentSms:
+    """An SMS that MSG91 has sent; in `Ledger.dropped`, one that it has accepted and not sent."""
+
     request_id: str
     sms: Sms
     at: datetime
@@ -24,6 +26,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: list[SentSms] = []
+        self._dropped: list[SentSms] = []
         self._asked: Counter[tuple[str, str]] = Counter()
         self._last_sent: dict[tuple[str, str], datetime] = {}
         self._lock = Lock()
@@ -40,14 +43,26 @@ class Ledger:
                     self._last_sent[sms.number, sms.text] = now
             return self._entries[before:]
 
+    def drop(self, request_id: str, messages: Sequence[Sms]) -> None:
+        """Record what is accepted and not sent."""
+        with self._lock:
+            now = datetime.now(UTC)
+            self._asked.update((sms.number, sms.text) for sms in messages)
+            self._dropped += [SentSms(request_id, sms, now) for sms in messages]
+
+    def dropped(self) -> list[SentSms]:
+        """Return what was accepted and not sent. It is not in `entries`."""
+        with self._lock:
+            return list(self._dropped)
+
     def entries(self, number: str | None = None) -> list[SentSms]:
         with self._lock:
             return [entry for entry in self._entries if number in (None, entry.sms.number)]
 
     def asked(self) -> Counter[tuple[str, str]]:
-        """Count the requests by number and text, including those that were dropped.
+        """Count the requests by number and text, including those of duplicates and of `dropped`.
 
-        MSG91 may hide a caller's mistake by dropping the second SMS, but it is still a mistake.
+        MSG91 may hide a caller's mistake by dropping the second SMS, or the first, but it is still a mistake.
         """
         with self._lock:
             return self._asked.copy()
@@ -55,6 +70,7 @@ class Ledger:
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
+            self._dropped.clear()
             self._asked.clear()
             self._last_sent.clear()
 

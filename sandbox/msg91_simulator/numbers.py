@@ -1,7 +1,7 @@
 """The magic numbers: 9198000000NN does what the table says for NN, every other number is delivered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -13,6 +13,8 @@ class Arrival(Enum):
 
     SOON = "soon"
     LATE = "late"
+    OVERDUE = "overdue"
+    """When the simulator is asked for overdue reports; until then the SMS is pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Outcome:
     arrival: Arrival = Arrival.SOON
     dated_back: int = 0
     """Seconds by which the report's date is older than the report."""
+    is_posted: bool = True
+    """Whether it comes by webhook. The logs have it in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,12 @@ NDNC: Final = Outcome("9", "NDNC", "NDNC Number", clevertap_code=913)
 REJECTED: Final = Outcome("16", "REJECTED", "Rejected By Provider", clevertap_code=903)
 REJECTED_BY_KANNEL: Final = Outcome("25", "REJECTED", "Rejected by Kannel or Provider", clevertap_code=903)
 BLOCKED: Final = Outcome("17", "BLOCKED NUMBER", "Blocked Number", clevertap_code=914)
+DELIVERED_UNREPORTED: Final = replace(DELIVERED, is_posted=False)
+DELIVERED_OVERDUE: Final = replace(DELIVERED, arrival=Arrival.OVERDUE)
+# msg91.md has these texts, and no codes for them.
+OPT_OUT: Final = Outcome("Opt-out", "OPT-OUT", "Opt-out")
+AUTO_FAILED: Final = Outcome("Auto failed", "AUTO FAILED", "Absent Subscriber", clevertap_code=905)
+INVALID_TIMING: Final = Outcome("2", "FAILED", "Invalid SMS Timing", clevertap_code=914)
 
 IS_DELIVERED: Final = Behaviour("delivered", (DELIVERED,))
 
@@ -63,7 +73,13 @@ NUMBERS: Final[Mapping[str, Behaviour]] = {
     "10": Behaviour("delivered, then an older report of failure", (DELIVERED, FAILED_BEFORE)),
     "11": Behaviour("delivered, then an older report of pending", (DELIVERED, PENDING_BEFORE)),
     "12": Behaviour("pending, then delivered", (PENDING_BEFORE, DELIVERED)),
-    "13": Behaviour("sent, without a report"),
+    "13": Behaviour("sent, without a report; pending in the logs"),
+    "14": Behaviour("delivered, the report is lost; the logs have it", (DELIVERED_UNREPORTED,)),
+    "15": Behaviour("pending until overdue reports are posted, then delivered", (DELIVERED_OVERDUE,)),
+    "16": Behaviour("the number has opted out", (OPT_OUT,)),
+    "17": Behaviour("failed: Invalid SMS Timing", (INVALID_TIMING,)),
+    "18": Behaviour("failed automatically: Absent Subscriber", (AUTO_FAILED,)),
+    "20": Behaviour("accepted and dropped: not sent, no report, in no log", answer="dropped"),
     "21": Behaviour("code 301: insufficient balance", answer="301"),
     "22": Behaviour("code 203: invalid sender id", answer="203"),
     "23": Behaviour("code 211: empty DLT id", answer="211"),
@@ -89,7 +105,8 @@ NUMBERS: Final[Mapping[str, Behaviour]] = {
     "44": Behaviour("HTML at HTTP 200; sent and delivered", (DELIVERED,), answer="html"),
     "45": Behaviour("an empty answer; sent and delivered", (DELIVERED,), answer="empty"),
     "46": Behaviour("an answer cut off; sent and delivered", (DELIVERED,), answer="cut-off"),
-    "47": Behaviour("an answer cut off; sent, without a report", answer="cut-off"),
+    "47": Behaviour("an answer cut off; sent, without a report; pending in the logs", answer="cut-off"),
+    "48": Behaviour("an answer cut off; delivered, the report is lost", (DELIVERED_UNREPORTED,), answer="cut-off"),
 }
 
 

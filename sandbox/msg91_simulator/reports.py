@@ -49,7 +49,7 @@ def v2(sent: SentSms, outcome: Outcome, at: datetime) -> Posting:
         "requestId": sent.request_id,
         "report": [report],
         "userId": USER_ID,
-        "campaignName": _campaign(sent),
+        "campaignName": campaign(sent),
     }
     return Posting(FORM, urlencode({"data": json.dumps([group])}).encode())
 
@@ -66,7 +66,7 @@ def v3(sent: SentSms, outcome: Outcome, at: datetime) -> Posting:
             "CRQID": sent.sms.echoed_crqid,
             "credit": "1",
             "userId": USER_ID,
-            "campaignName": _campaign(sent),
+            "campaignName": campaign(sent),
             "status": outcome.status,
             "desc": outcome.description,
         }
@@ -96,7 +96,7 @@ def new(sent: SentSms, outcome: Outcome, at: datetime) -> Posting:
             "deliveryTime": _date(at),
             "requestedAt": _date(sent.at),
             "senderId": sent.sms.sender,
-            "campaignName": _campaign(sent),
+            "campaignName": campaign(sent),
             "credit": 1,
             "failureReason": outcome.failed_reason,
             "CRQID": sent.sms.echoed_crqid,
@@ -116,7 +116,7 @@ def _date(at: datetime) -> str:
     return at.astimezone(IST).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _campaign(sent: SentSms) -> str:
+def campaign(sent: SentSms) -> str:
     return "API" if sent.sms.api == FLOW_PATH else "Sendhttp"
 
 

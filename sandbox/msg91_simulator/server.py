@@ -5,7 +5,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +14,20 @@ from typing import Any, Final
 
 from sandbox.msg91_simulator.answers import ANSWERS, Answer, Ending
 from sandbox.msg91_simulator.ledger import SentSms
+from sandbox.msg91_simulator.logs import FAULTS, LOGS_PATH, ROUTE_MISSING, LogsCall, parameters_of
 from sandbox.msg91_simulator.simulator import Simulator
 from sandbox.servers import serving, url_of
 
 SILENCE: Final = 30.0
 """Seconds that a connection without an answer stays open; the functions wait ten."""
 KEY_CHECK_PATH: Final = "/api/validate.php"
-HINT: Final = {"message": "Try GET /ledger, POST or DELETE /faults, or MSG91's own paths"}
+LOGS_FOLDER: Final = "/api/v5/report/"
+OVERDUE_REPORTS_PATH: Final = "/overdue-reports"
+HINT: Final = {"message": "Try GET /ledger, POST or DELETE /faults, POST /overdue-reports, or MSG91's own paths"}
+FAULTS_HINT: Final = (
+    f'A fault is {{"answer": "301", "times": 2}} or {{"logs": "html"}}; answers are {", ".join(ANSWERS)}; '
+    f"for logs {', '.join(FAULTS)}"
+)
 
 
 class ConnectionEnd(Enum):
@@ -94,11 +101,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_post(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def _answer_post(self, body: bytes) -> None:
-        if self.path == "/faults":
+        path, _, query = self.path.partition("?")
+        if path == "/faults":
             self._add_fault(body)
+        elif path == OVERDUE_REPORTS_PATH:
+            count = self.server.simulator.post_overdue_reports()
+            self._send_json(200, {"message": f"{count} reports on their way"})
+        elif path.startswith(LOGS_FOLDER):
+            self._give_logs("POST", path, parameters_of(query, body))
         else:
             authkey = self.headers.get("authkey")
             self._give(self.server.simulator.answer(self.path, authkey, body, self.server.name))
+
+    def _give_logs(self, method: str, path: str, parameters: Mapping[str, str]) -> None:
+        if path == LOGS_PATH:
+            call = LogsCall(self.server.name, method, parameters)
+            self._give(self.server.simulator.logs.answer(call, self.headers.get("authkey")))
+        else:
+            self._give(ROUTE_MISSING)
 
     def _waste(self, connection_end: ConnectionEnd) -> None:
         self.server.wasted.append(connection_end)
@@ -107,7 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._reset()
 
     def do_GET(self) -> None:
-        if self.path == "/ledger":
+        path, _, query = self.path.partition("?")
+        if path.startswith(LOGS_FOLDER):
+            self._give_logs("GET", path, parameters_of(query, b""))
+        elif self.path == "/ledger":
             self._send_json(200, [_entry(sent) for sent in self.server.simulator.ledger.entries()])
         elif self.path == KEY_CHECK_PATH:
             self._give(self.server.simulator.check_key(self.headers.get("authkey")))
@@ -117,6 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         if self.path == "/faults":
             self.server.simulator.faults.clear()
+            self.server.simulator.logs.faults.clear()
             self._send_json(200, {"message": "no faults"})
         else:
             self._send_json(404, HINT)
@@ -125,14 +149,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Do not log: the log is for the functions."""
 
     def _add_fault(self, body: bytes) -> None:
+        simulator = self.server.simulator
         try:
             fault = json.loads(body)
-            self.server.simulator.faults.add(fault["answer"], int(fault.get("times", 1)))
+            if "logs" in fault:
+                simulator.logs.faults.add(fault["logs"], int(fault.get("times", 1)))
+            else:
+                simulator.faults.add(fault["answer"], int(fault.get("times", 1)))
         except (ValueError, KeyError, TypeError):
-            example = '{"answer": "301", "times": 2}'
-            self._send_json(400, {"message": f"A fault is {example}; answers are {', '.join(ANSWERS)}"})
+            self._send_json(400, {"message": FAULTS_HINT})
         else:
-            self._send_json(200, {"message": f"{fault['answer']} for the next calls"})
+            self._send_json(200, {"message": f"{fault.get('logs') or fault['answer']} for the next calls"})
 
     def _give(self, answer: Answer) -> None:
         self.server.stopped.wait(answer.delay)

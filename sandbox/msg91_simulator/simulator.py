@@ -1,8 +1,7 @@
 """A simulation of MSG91: it answers calls and posts delivery reports."""
 
 import secrets
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -10,8 +9,11 @@ from typing import Final, Protocol
 
 from sandbox.msg91_simulator.answers import ANSWERS, NOT_FOUND, REQUEST_ID, SUCCESS, Answer
 from sandbox.msg91_simulator.calls import FLOW_PATH, SMS_PATH, Refused, Sms, read_call
+from sandbox.msg91_simulator.faults import Faults
 from sandbox.msg91_simulator.ledger import Ledger, SentSms
-from sandbox.msg91_simulator.numbers import Arrival, behaviour_of
+from sandbox.msg91_simulator.log_rows import Reported
+from sandbox.msg91_simulator.logs import Logs
+from sandbox.msg91_simulator.numbers import Arrival, Outcome, behaviour_of
 from sandbox.msg91_simulator.postman import Postman
 from sandbox.msg91_simulator.reports import WRITERS
 
@@ -51,36 +53,20 @@ class Interceptor(Protocol):
         """Called after SMS are sent, before the answer is written."""
 
 
-class Faults:
-    """Answers that override all others for the next calls, in order."""
-
-    def __init__(self) -> None:
-        self._answers: deque[Answer] = deque()
-        self._lock = Lock()
-
-    def add(self, answer: str, times: int = 1) -> None:
-        """Raises KeyError for a name that is not in answers.ANSWERS."""
-        with self._lock:
-            self._answers.extend([ANSWERS[answer]] * times)
-
-    def take(self) -> Answer | None:
-        with self._lock:
-            return self._answers.popleft() if self._answers else None
-
-    def clear(self) -> None:
-        with self._lock:
-            self._answers.clear()
-
-
 class Simulator:
     def __init__(self, authkey: str) -> None:
         self.ledger = Ledger()
-        self.faults = Faults()
+        self.logs = Logs(authkey)
+        self.faults = Faults(ANSWERS)
         self.postman = Postman()
         self.webhook: Webhook | None = None
         """None: no reports."""
         self.interceptor: Interceptor | None = None
+        self.history: Callable[[SentSms], Sequence[Reported]] = self.history_by_number
+        """What is reported of an SMS, by webhook and in the logs: by its number, unless this is replaced."""
         self._authkey = authkey
+        self._overdue: list[tuple[SentSms, Outcome]] = []
+        self._lock = Lock()
 
     def resets_unread(self, caller: str) -> bool:
         return self.interceptor is not None and self.interceptor.resets_unread(caller)
@@ -106,31 +92,58 @@ class Simulator:
             return fault
         return Answer("Valid" if authkey == self._authkey else "201", content_type="text/html")
 
+    def history_by_number(self, sent: SentSms) -> list[Reported]:
+        delay = self.webhook.delay if self.webhook else 0
+        reported = []
+        for position, outcome in enumerate(behaviour_of(sent.sms.number).reports):
+            if outcome.arrival is Arrival.OVERDUE:
+                with self._lock:
+                    self._overdue.append((sent, outcome))
+                continue
+            seconds = delay + position * PAUSE + (LATE_DELAY if outcome.arrival is Arrival.LATE else 0)
+            due = datetime.now(UTC) + timedelta(seconds=seconds)
+            reported.append(Reported(outcome, due - timedelta(seconds=outcome.dated_back), due))
+        return reported
+
+    def post_overdue_reports(self) -> int:
+        """Report the outcome of the SMS whose reports wait for this; return how many there were."""
+        with self._lock:
+            overdue, self._overdue = self._overdue, []
+        now = datetime.now(UTC)
+        for sent, outcome in overdue:
+            self._report(sent, [Reported(outcome, now, now)])
+        return len(overdue)
+
     def reset(self) -> None:
         self.ledger.clear()
+        self.logs.clear()
         self.faults.clear()
         self.postman.clear()
+        with self._lock:
+            self._overdue.clear()
 
     def _send(self, call: Call, answer: Answer) -> Answer:
-        if not answer.sends:
-            return answer
         request_id = secrets.token_hex(12)
-        sent = self.ledger.enter(request_id, call.messages)
-        for entry in sent:
-            self._schedule_reports(entry)
-        if self.interceptor:
-            self.interceptor.after(call, sent)
-        if not sent:
-            return ANSWERS["311"]
+        if answer.sends:
+            sent = self.ledger.enter(request_id, call.messages)
+            for entry in sent:
+                self._report(entry, self.history(entry))
+            if self.interceptor:
+                self.interceptor.after(call, sent)
+            if not sent:
+                return ANSWERS["311"]
+        elif answer.accepts:
+            self.ledger.drop(request_id, call.messages)
         return replace(answer, body=answer.body.replace(REQUEST_ID, request_id))
 
-    def _schedule_reports(self, sent: SentSms) -> None:
+    def _report(self, sent: SentSms, reported: Sequence[Reported]) -> None:
+        self.logs.enter(sent, reported)
         if not (webhook := self.webhook):
             return
-        for position, outcome in enumerate(behaviour_of(sent.sms.number).reports):
-            delay = webhook.delay + position * PAUSE + (LATE_DELAY if outcome.arrival is Arrival.LATE else 0)
-            at = datetime.now(UTC) + timedelta(seconds=delay - outcome.dated_back)
-            if posting := WRITERS[webhook.version](sent, outcome, at):
+        for report in reported:
+            posting = WRITERS[webhook.version](sent, report.outcome, report.at) if report.outcome.is_posted else None
+            if posting:
+                delay = (report.due - datetime.now(UTC)).total_seconds()
                 self.postman.post_in(delay, webhook.url, posting)
 
 

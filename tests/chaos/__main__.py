@@ -12,9 +12,9 @@ from sandbox.dynamodb_local.installation import NotAvailableError
 from sandbox.stack import ENGINES, LOCAL, engine
 from tests.chaos.building import build
 from tests.chaos.run import Plan, Result, attack
-from tests.chaos.world import EVENTS, INGEST, REPORTS, running_world
+from tests.chaos.world import EVENTS, INGEST, RECONCILIATION, REPORTS, running_world
 
-ENVIRONMENTS: Final = {INGEST: 12, REPORTS: 24, EVENTS: 1}
+ENVIRONMENTS: Final = {INGEST: 12, REPORTS: 24, EVENTS: 1, RECONCILIATION: 3}
 _MAX_SHOWN: Final = 50
 
 
@@ -27,6 +27,7 @@ def main() -> int:
         aws_rate=0.2,
         msg91_rate=0.2,
         tracking_rate=0.2,
+        logs_rate=0.7,
         per_kill=4,
         sizes=(1, 1, 1, 2, 5, 10, 20, 40, 80, 200),
         segment_workers=16,

@@ -12,13 +12,15 @@ from typing import Final
 from sandbox.interception import LOSE_ANSWER, LOSE_REQUEST, PASS, Answer, Call, Delay, Execute, Partial, Refuse, Verdict
 from tests.chaos.allowed_unknowns import AllowedUnknowns
 from tests.chaos.seeded_random import FaultPlan, Tally, seeded
-from tests.chaos.world import INGEST, MESSAGES_TABLE, REPORTS_TABLE, World
+from tests.chaos.world import INGEST, MESSAGES_TABLE, RECONCILIATION, REPORTS, REPORTS_TABLE, World
 
 OUTAGE: Final = "aws: outage"
 OUTAGE_CALLS: Final = 4
 """Consecutive calls that fail: more than the SDK's three attempts."""
 SANDBOX_CALLER: Final = "sandbox"
 """The caller that is not a function: the invariants and the poller."""
+_OF_RECONCILIATION: Final = 0.3
+"""Its share of faults, relative to the others', because a run has hundreds of calls and must come to its end."""
 _CRQID: Final = re.compile(r'"crqid": ?\{"S": ?"(\w+)"')
 
 
@@ -34,6 +36,8 @@ class Site(StrEnum):
     RECORD = "record"
     MATCH = "match"
     QUEUE = "queue"
+    POSITION = "position"
+    """Where reading the logs stopped: read or dropped."""
 
 
 def site_of(call: Call) -> Site | None:
@@ -48,6 +52,8 @@ def site_of(call: Call) -> Site | None:
             return Site.FIND
         case "dynamodb", "PutItem", _:
             return Site.RECORD
+        case "dynamodb", "GetItem" | "DeleteItem", resource if resource == REPORTS_TABLE:
+            return Site.POSITION
         case "dynamodb", "UpdateItem", resource if resource == REPORTS_TABLE:
             return Site.MATCH
         case "dynamodb", "UpdateItem" | "TransactWriteItems", resource if resource == MESSAGES_TABLE:
@@ -142,6 +148,18 @@ def _on_reports(world: World, per_kill: int) -> dict[AwsFault, int]:
     }
 
 
+def _on_reconciliation(world: World) -> dict[AwsFault, int]:
+    before, after = Kill(world, executed=False), Kill(world, executed=True)
+    return {
+        **dict.fromkeys(_ANYWHERE, 1),
+        AwsFault(f"{OUTAGE} for reconciliation", _THROTTLED): 1,
+        AwsFault("kill reconciliation: while it looks for messages", before, frozenset({Site.FIND, Site.LOOK})): 1,
+        AwsFault("kill reconciliation: before it writes to a message", before, frozenset({Site.APPLY})): 1,
+        AwsFault("kill reconciliation: after it has written to a message", after, frozenset({Site.APPLY})): 1,
+        AwsFault("kill reconciliation: after record", after, frozenset({Site.RECORD})): 1,
+    }
+
+
 class AwsFaults:
     """Makes a share of the functions' calls to AWS fail."""
 
@@ -149,18 +167,21 @@ class AwsFaults:
         self, world: World, seed: str, rate: float, per_kill: int, tally: Tally, allowed_unknowns: AllowedUnknowns
     ) -> None:
         """`rate`: the share of calls that fail. `per_kill`: how rare kills are, because each takes seconds."""
-        self._rate = rate
+        self._rates = {INGEST: rate, REPORTS: rate, RECONCILIATION: rate * _OF_RECONCILIATION}
         self._tally = tally
         self._allowed_unknowns = allowed_unknowns
         self._random = seeded(seed, "aws")
-        self._ingest = FaultPlan(_on_ingest(world, per_kill), seeded(seed, "aws of ingest"))
-        self._reports = FaultPlan(_on_reports(world, per_kill), seeded(seed, "aws of reports"))
+        self._plans = {
+            INGEST: FaultPlan(_on_ingest(world, per_kill), seeded(seed, "aws of ingest")),
+            REPORTS: FaultPlan(_on_reports(world, per_kill), seeded(seed, "aws of reports")),
+            RECONCILIATION: FaultPlan(_on_reconciliation(world), seeded(seed, "aws of reconciliation")),
+        }
         self._outages: Counter[str] = Counter()
         self._lock = Lock()
 
     @property
     def planned(self) -> set[str]:
-        return {fault.name for plan in (self._ingest, self._reports) for fault in plan.faults}
+        return {fault.name for plan in self._plans.values() for fault in plan.faults}
 
     def before(self, call: Call) -> Verdict:
         site = site_of(call)
@@ -186,10 +207,10 @@ class AwsFaults:
         if self._outages[call.caller]:
             self._outages[call.caller] -= 1
             return _THROTTLED
-        if self._random.random() >= self._rate:
+        function = call.caller.rpartition("-")[0]
+        if function not in self._plans or self._random.random() >= self._rates[function]:
             return PASS
-        plan = self._ingest if call.caller.startswith(INGEST) else self._reports
-        fault = plan.next_fault(lambda fault: fault.fits(site, call))
+        fault = self._plans[function].next_fault(lambda fault: fault.fits(site, call))
         if fault is None:
             return PASS
         self._tally.add(fault.name)

@@ -13,10 +13,10 @@ from tests.chaos.building import build
 from tests.chaos.seeded_random import Tally
 from tests.chaos.segment import SMS, Segment, Tracked, tracked
 from tests.chaos.webhook import FIRST, Histories, Webhook
-from tests.chaos.world import EVENTS, INGEST, REPORTS, World, running_world
+from tests.chaos.world import EVENTS, INGEST, RECONCILIATION, REPORTS, World, running_world
 from tests.engines import ENGINES, MOTO
 
-ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6, EVENTS: 1}
+ENVIRONMENTS: Final = {INGEST: 6, REPORTS: 6, EVENTS: 1, RECONCILIATION: 2}
 
 type NewEvent = Callable[..., Tracked]
 
@@ -34,6 +34,8 @@ def world(_world: World) -> Iterator[World]:
     yield _world
     _world.aws.interceptor = None
     _world.simulator.interceptor = None
+    _world.simulator.history = _world.simulator.history_by_number
+    _world.simulator.logs.interceptor = None
     _world.tracking.interceptor = None
 
 

@@ -3,23 +3,26 @@
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from sandbox.segment_simulator.tracking_api import Event
 from tests.chaos.allowed_unknowns import AllowedUnknowns
 from tests.chaos.segment import INVALID, NO_SMS, Tracked
-from tests.chaos.webhook import CutOff, Report
+from tests.chaos.webhook import CutOff, Logged, Report
 from tests.chaos.world import Row, World
 
 _RANK: Final = {"unknown": 0, "pending": 1, "failed": 2, "ndnc": 2, "rejected": 2, "blocked": 2, "delivered": 3}
 _FINAL: Final = 2
+_CONCLUSIONS: Final = ("unreported", "not_sent")
 _OUTCOME: Final = {
     "delivered": "SMS Delivered",
     "failed": "SMS Undelivered",
     "ndnc": "SMS Failed",
     "rejected": "SMS Failed",
     "blocked": "SMS Failed",
+    **dict.fromkeys(_CONCLUSIONS, "SMS Undelivered"),
 }
 _MESSAGE_ID: Final = re.compile(r"Order (\S+) is on its way")
 
@@ -33,9 +36,14 @@ class Ledger:
             found = _MESSAGE_ID.search(text)
             if found:
                 self._requested[found[1]] += times
-        self.request_ids = {
+        self.sent = {
             (entry.sms.number, entry.sms.crqid): entry.request_id for entry in world.simulator.ledger.entries()
         }
+        """The request ids of what was sent, by number and CRQID."""
+        self.dropped = {
+            (entry.sms.number, entry.sms.crqid): entry.request_id for entry in world.simulator.ledger.dropped()
+        }
+        """The request ids of what was accepted and not sent."""
 
     def sms_of(self, event: Tracked) -> int:
         return self._requested[event.message_id]
@@ -74,7 +82,8 @@ def all_final(
             yield f"{event.message_id}: {problem}"
         if row and state == "unknown" and row["crqid"] not in allowed_unknowns:
             yield f"{event.message_id}: unknown ({row.get('error')}), without an injected fault"
-        if row and "request_id" in row and ledger.request_ids.get((event.phone, row["crqid"])) != row["request_id"]:
+        request_ids = ledger.sent | ledger.dropped
+        if row and "request_id" in row and request_ids.get((event.phone, row["crqid"])) != row["request_id"]:
             yield f"{event.message_id}: the request id is not the one that MSG91 gave"
 
 
@@ -94,11 +103,43 @@ def _contradiction(event: Tracked, state: str | None, sent: int, *, is_reported:
             return f"{state} with {sent} SMS"
 
 
+def every_message_ends(
+    messages: Iterable[Row], ledger: Ledger, logged: Mapping[tuple[str, str], Logged]
+) -> Iterator[str]:
+    """After reconciliation, no message waits for a report, and its end agrees with the ledger and the logs."""
+    for row in messages:
+        key = row["phone"], row["crqid"]
+        if "awaiting_report" in row:
+            yield f"{row['message_id']}: still waits for a report"
+        if problem := _wrong_end(row, ledger, logged.get(key)):
+            end = f"{row['send_state']}, {row.get('delivery_status')}"
+            yield f"{row['message_id']}: ended as {end} ({row.get('delivery_description')}), but {problem}"
+
+
+def _wrong_end(row: Row, ledger: Ledger, logged: Logged | None) -> str | None:
+    key = row["phone"], row["crqid"]
+    state, status = row["send_state"], row.get("delivery_status")
+    match state, status:
+        case (("rejected" | "invalid"), None):
+            return None
+        case _, final if _RANK.get(str(final), 0) >= _FINAL:
+            return None if key in ledger.sent else "nothing was sent"
+        case "accepted", "unreported" if key in ledger.sent:
+            is_final = logged is not None and _RANK[logged.status] >= _FINAL
+            return f"its logs say {logged.status}" if logged and is_final else None
+        case "accepted", "unreported" if key in ledger.dropped:
+            return None if row["failure_category"] == "dropped" else f"its category is {row['failure_category']}"
+        case "unknown", ("not_sent" | "unreported"):
+            return "it was sent" if key in ledger.sent else None
+        case _:
+            return "this is no end"
+
+
 def no_report_is_lost(
     reports: Sequence[Report], cut_off: Sequence[CutOff], rows: Sequence[Row], quarantined: Iterable[str]
 ) -> Iterator[str]:
     """Every report is stored once, every unreadable body is quarantined. All have been answered 2xx."""
-    stored = Counter(str(row["reported_at"]) for row in rows)
+    stored = Counter(row.get("reported_at") for row in rows if row.get("webhook_version") != "logs")
     for report in reports:
         if stored[report.reported_at] != 1:
             yield f"report of {report.reported_at} ({report.version}): {stored[report.reported_at]} rows"
@@ -108,9 +149,18 @@ def no_report_is_lost(
             yield f"a body of {len(item.posting.body)} bytes could not be read and was not quarantined"
 
 
-def order_has_no_effect(reports: Sequence[Report], rows: Sequence[Row], messages: Iterable[Row]) -> Iterator[str]:
-    """Each message has the status that its reports imply, and each report is joined to its own message."""
-    matched = {str(row["reported_at"]): row.get("matched") for row in rows}
+def order_has_no_effect(
+    reports: Sequence[Report],
+    logged: Mapping[tuple[str, str], Logged],
+    rows: Sequence[Row],
+    messages: Iterable[Row],
+) -> Iterator[str]:
+    """Each message has the status that its reports imply, and each report is joined to its own message.
+
+    The row in the logs is a report if it was recorded. A message without a final status has been concluded.
+    """
+    matched = {str(row.get("reported_at")): row.get("matched") for row in rows}
+    recorded = Counter(str(row.get("reported_at")) for row in rows)
     by_crqid: defaultdict[str, list[Report]] = defaultdict(list)
     by_request: defaultdict[tuple[str, str], list[Report]] = defaultdict(list)
     for report in reports:
@@ -119,11 +169,18 @@ def order_has_no_effect(reports: Sequence[Report], rows: Sequence[Row], messages
         else:
             by_request[report.sms.request_id, report.sms.sms.number].append(report)
     for row in messages:
-        own = by_crqid.pop(row["crqid"], []) + by_request.pop((row.get("request_id", ""), row["phone"]), [])
-        for report in own:
-            if matched.get(report.reported_at) != row["crqid"]:
-                yield f"report of {report.reported_at}: joined to {matched.get(report.reported_at)}"
-        if (found := _delivery(row)) != (expected := _implied(own)):
+        own: list[Report | Logged] = [
+            *by_crqid.pop(row["crqid"], []),
+            *by_request.pop((row.get("request_id", ""), row["phone"]), []),
+        ]
+        in_logs = logged.get((row["phone"], row["crqid"]))
+        if in_logs and recorded[in_logs.reported_at]:
+            own.append(in_logs)
+        for reported_at in (report.reported_at for report in own):
+            if matched.get(reported_at) != row["crqid"] or recorded[reported_at] > 1:
+                yield f"report of {reported_at}: {recorded[reported_at]} rows, joined to {matched.get(reported_at)}"
+        expected = _implied(own)
+        if _RANK.get(str(expected[0]), 0) >= _FINAL and (found := _delivery(row)) != expected:
             yield f"{row['message_id']}: {found}, but its {len(own)} reports imply {expected}"
     for report in itertools.chain(*by_crqid.values(), *by_request.values()):
         if matched.get(report.reported_at):
@@ -134,7 +191,7 @@ def _delivery(row: Row) -> tuple[object, object, bool]:
     return row.get("delivery_status"), row.get("delivery_reported_at"), bool(row.get("delivery_conflict"))
 
 
-def _implied(reports: Sequence[Report]) -> tuple[object, object, bool]:
+def _implied(reports: Sequence[Report | Logged]) -> tuple[object, object, bool]:
     """Return the expected status: the highest rank wins, then the later date; two final statuses are a conflict."""
     if not reports:
         return None, None, False
@@ -143,29 +200,35 @@ def _implied(reports: Sequence[Report]) -> tuple[object, object, bool]:
     return last.status, last.reported_at, len(finals) > 1
 
 
-def delivery_events_match(messages: Iterable[Row], received: Iterable[Event]) -> Iterator[str]:
-    """Segment has an event for each transition and no other, in order, with one id however often it was sent."""
+def delivery_events_match(
+    messages: Iterable[Row], received: Iterable[Event], concluded: Container[str] = ()
+) -> Iterator[str]:
+    """Segment has an event for each transition and no other, in order, with one id however often it was sent.
+
+    `concluded`: the CRQIDs of messages that were concluded before their reports came.
+    """
     by_crqid: defaultdict[str, list[Event]] = defaultdict(list)
     for event in received:
         by_crqid[event["messageId"].partition("-")[0]].append(event)
     for row in messages:
-        yield from (
-            f"{row['message_id']}: {problem}" for problem in _event_problems(row, by_crqid.pop(row["crqid"], []))
-        )
+        allowed = {_OUTCOME["unreported"]} if row["crqid"] in concluded else set()
+        problems = _event_problems(row, by_crqid.pop(row["crqid"], []), allowed)
+        yield from (f"{row['message_id']}: {problem}" for problem in problems)
     yield from (f"{crqid}: delivery events without a message" for crqid in by_crqid)
 
 
-def _event_problems(row: Row, sent: Sequence[Event]) -> Iterator[str]:
+def _event_problems(row: Row, sent: Sequence[Event], allowed: AbstractSet[str]) -> Iterator[str]:
     names = {event["event"] for event in sent}
     status = str(row.get("delivery_status"))
-    is_sent = row["send_state"] == "accepted" or "delivery_status" in row
+    is_reported = "delivery_status" in row and status not in _CONCLUSIONS
+    is_sent = row["send_state"] == "accepted" or is_reported
     expected = {"SMS Sent"} if is_sent else {"SMS Failed"} if row["send_state"] == "rejected" else set()
     if status in _OUTCOME:
         expected.add(_OUTCOME[status])
     if missing := expected - names:
         yield f"{', '.join(missing)} was not sent"
     # After a conflict, an earlier final status has an event as well.
-    if not row.get("delivery_conflict") and (more := names - expected):
+    if not row.get("delivery_conflict") and (more := names - expected - allowed):
         yield f"{', '.join(more)} was sent for {row['send_state']}, {status}"
     if len({event["messageId"] for event in sent}) != len(names):
         yield "one event with several ids"

@@ -17,6 +17,8 @@ from tests.chaos.world import World
 
 UNREAD: Final = "msg91: reset before reading the request"
 UNREAD_EVERY: Final = 40
+DROPPED: Final = "msg91: accepted and dropped"
+_DROPPED_RATE: Final = 0.1
 
 _SLOW: Final = replace(SUCCESS, delay=SEGMENT_TIMEOUT + 1)  # within the ten seconds that the function gives MSG91
 _UNANSWERED: Final = Answer(ending=Ending.RESET)
@@ -55,7 +57,7 @@ class Msg91Faults:
 
     @property
     def planned(self) -> set[str]:
-        return {*_MSG91_FAULTS, UNREAD}
+        return {*_MSG91_FAULTS, UNREAD, DROPPED}
 
     def resets_unread(self, caller: str) -> bool:
         if not self.is_active or next(self._arrivals) % UNREAD_EVERY:
@@ -68,6 +70,10 @@ class Msg91Faults:
         self._tally.add("calls to MSG91")
         with self._lock:
             name = self._plan.next_fault() if self.is_active and self._random.random() < self._rate else None
+            is_dropped = self.is_active and name is None and self._random.random() < _DROPPED_RATE
+        if is_dropped:
+            self._tally.add(DROPPED)
+            return ANSWERS["dropped"]
         if name is None:
             return None
         self._tally.add(name)

@@ -1,20 +1,23 @@
-"""One run with all faults at once: chaos, then recovery, then the invariants."""
+"""One run with all faults at once: chaos, then recovery, then reconciliation, then the invariants."""
 
 import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.msg91_simulator.ledger import SentSms
+from sandbox.lambda_runtime import FunctionError
 from sandbox.segment_simulator.tracking_api import Event
 from tests.chaos import invariants
 from tests.chaos.allowed_unknowns import AllowedUnknowns
 from tests.chaos.aws_faults import AwsFaults
 from tests.chaos.freezes import Freezes
+from tests.chaos.logs_faults import LogsFaults
 from tests.chaos.msg91_faults import Msg91Faults
+from tests.chaos.reporting import Reporting
 from tests.chaos.schedule import running_workers
 from tests.chaos.seeded_random import Tally, seeded
 from tests.chaos.segment import Deliveries, Segment, some_events
@@ -25,12 +28,13 @@ from tests.chaos.world import QUARANTINE, REDRIVE, World
 type Say = Callable[[str], None]
 
 _POLL_INTERVAL: Final = 0.2
-_OVERTAKEN: Final = "msg91: report before the answer"
 _OVERTAKING_TIMEOUT: Final = 3.0
-_CUT_OFF: Final = "reports: cut off"
 _MAX_REPORTS_PER_BODY: Final = 10
 _TIMED_OUT: Final = "segment: timed out"
 _REPLAY_SIZE: Final = 200
+_RECONCILIATIONS: Final = 40
+"""The most that are run with faults, and then without."""
+_RUNS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Plan:
     aws_rate: float
     msg91_rate: float
     tracking_rate: float
+    logs_rate: float
     per_kill: int
     sizes: Sequence[int]
     segment_workers: int
@@ -67,7 +72,7 @@ class NotFinishedError(Exception):
 
 
 class Attack:
-    """Call chaos, then recovery, then result: each once."""
+    """Call chaos, recovery, reconciliation and result, in this order: each once."""
 
     def __init__(self, world: World, plan: Plan, opened: ExitStack, say: Say) -> None:
         self._world = world
@@ -75,24 +80,27 @@ class Attack:
         self._say = say
         self._tally = Tally()
         self._allowed_unknowns = AllowedUnknowns()
-        self._random = seeded(plan.seed, "early and cut-off reports")
         self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._allowed_unknowns)
         self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._allowed_unknowns)
+        self._logs = LogsFaults(world, plan.seed, plan.logs_rate, self._tally)
         self._tracking = TrackingFaults(world, plan.seed, plan.tracking_rate, self._tally)
         self._freezes = Freezes(world, plan.seed, plan.max_freeze, self._tally)
         self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, seeded(plan.seed, "events"))
         self._segment = opened.enter_context(closing(Segment(world.segment_url, self._tally)))
         self._webhook = opened.enter_context(closing(Webhook(world.reports_url, self._tally)))
         # Less than the time that the function gives MSG91 to answer.
-        self._overtaker = opened.enter_context(closing(Webhook(world.reports_url, self._tally, _OVERTAKING_TIMEOUT)))
+        overtaker = opened.enter_context(closing(Webhook(world.reports_url, self._tally, _OVERTAKING_TIMEOUT)))
         self._deliveries = Deliveries(self._segment, self._events, plan.sizes, plan.seed)
         self._histories = Histories(plan.seed)
         self._report_queue = ReportQueue(self._webhook, plan.seed, _MAX_REPORTS_PER_BODY)
+        self._reporting = Reporting(self._histories, self._report_queue, overtaker, plan.seed, self._tally)
         self._started = self._last_progress = time.monotonic()
         self._violations: list[str] = []
+        self._remaining = 0
 
     def chaos(self) -> None:
-        self._world.simulator.interceptor, self._msg91.on_sent = self._msg91, self._report
+        self._world.simulator.history = self._reporting.history_of
+        self._world.simulator.interceptor, self._msg91.on_sent = self._msg91, self._reporting.overtake
         self._world.aws.interceptor = self._aws
         self._world.tracking.interceptor = self._tracking
         with (
@@ -113,31 +121,73 @@ class Attack:
     def recovery(self, expire_leases: Callable[[], None]) -> None:
         """Segment and MSG91 retry until everything is done, then Segment replays every event."""
         expire_leases()
-        with (
-            running_workers(self._plan.segment_workers, self._deliveries.work),
-            running_workers(self._plan.report_workers, self._report_queue.work),
-        ):
+        with running_workers(self._plan.segment_workers, self._deliveries.work):
             self._deliveries.flush()
             self._wait(lambda: not len(self._deliveries), self._plan.recovery_timeout)
+        self._post_reports()
+        self._replay()
+
+    def reconciliation(self) -> None:
+        """Reconcile, with faults and then without, until every message has its end. Then the late reports come."""
+        self._world.simulator.logs.interceptor = self._logs
+        self._reconcile_until(lambda: not self._not_injected() & self._logs.planned)
+        self._world.simulator.logs.interceptor, self._world.aws.interceptor = None, self._aws
+        self._reconcile_until(lambda: not self._not_injected() & self._aws.planned)
+        self._world.aws.interceptor = None
+        self._reconcile_to_the_end()
+        self._reporting.post_late_reports()
+        self._post_reports()
+        self._reconcile_to_the_end()
+        self._replay()
+        self._wait(lambda: self._world.stream.is_at_the_end, self._plan.recovery_timeout)
+
+    def _post_reports(self) -> None:
+        """Post all reports, and those that were not joined to their message once more."""
+        with running_workers(self._plan.report_workers, self._report_queue.work):
             self._report_queue.repeat(report for report in self._report_queue.reports if not report.names_its_message)
             self._wait(
                 lambda: not len(self._report_queue) and not self._world.queued(REDRIVE), self._plan.recovery_timeout
             )
+
+    def _replay(self) -> None:
         for batch in itertools.batched(self._events, _REPLAY_SIZE, strict=False):
             self._segment.deliver(batch, is_replay=True)
-        self._wait(lambda: self._world.stream.is_at_the_end, self._plan.recovery_timeout)
+
+    def _reconcile_to_the_end(self) -> None:
+        if not self._reconcile_until(lambda: not self._remaining):
+            self._violations.append(f"{self._remaining} messages remain to be reconciled")
+
+    def _reconcile_until(self, is_done: Callable[[], bool]) -> bool:
+        """Run the reconciliation several times at once, again and again; return whether it is done in the end."""
+        with ThreadPoolExecutor(_RUNS_AT_ONCE) as pool:
+            for _ in range(_RECONCILIATIONS):
+                self._remaining = sum(pool.map(self._reconcile, range(_RUNS_AT_ONCE)))
+                if is_done():
+                    return True
+        return False
+
+    def _reconcile(self, _thread: int) -> int:
+        """Return how many messages remain; if the run is killed, at least one."""
+        self._tally.add("reconciliations")
+        try:
+            return int(self._world.reconcile()["remaining"])
+        except FunctionError:
+            self._tally.add("reconciliations killed")
+            return 1
 
     def result(self) -> Result:
         own = {event.message_id for event in self._events}
         messages = {name: row for name, row in self._world.messages().items() if name in own}
         ledger, rows = invariants.Ledger(self._world), self._world.reports()
         quarantined = self._world.take_from(QUARANTINE)
+        reports, logged = self._report_queue.reports, self._reporting.logged
         self._violations += [
             *invariants.no_sms_is_sent_twice(self._events, ledger),
             *invariants.all_final(self._events, messages, ledger, self._allowed_unknowns),
-            *invariants.no_report_is_lost(self._report_queue.reports, self._report_queue.cut_off, rows, quarantined),
-            *invariants.order_has_no_effect(self._report_queue.reports, rows, messages.values()),
-            *invariants.delivery_events_match(messages.values(), self._events_received()),
+            *invariants.no_report_is_lost(reports, self._report_queue.cut_off, rows, quarantined),
+            *invariants.order_has_no_effect(reports, logged, rows, messages.values()),
+            *invariants.every_message_ends(messages.values(), ledger, logged),
+            *invariants.delivery_events_match(messages.values(), self._events_received(), self._reporting.late),
             *self._world.tracking.violations(),
             *(f"{self._world.wasted_requests()} requests to closed connections",) * bool(self._world.wasted_requests()),
         ]
@@ -147,9 +197,8 @@ class Attack:
         self._tally.add("delivery events", len(set(received)))
         self._tally.add("delivery events repeated", len(received) - len(set(received)))
         for row in messages.values():
-            self._tally.add(f"messages: {row['send_state']}")
-        figures = self._tally.counts()
-        return Result(self._violations, sorted(self._planned() - set(+figures)), figures)
+            self._tally.add(f"messages: {row['send_state']}, {row.get('delivery_status')}")
+        return Result(self._violations, sorted(self._not_injected()), self._tally.counts())
 
     def _events_received(self) -> list[Event]:
         """Return the delivery events of this run; the stack may have seen others."""
@@ -157,21 +206,10 @@ class Attack:
         received = self._world.tracking.received()
         return [event for event in received if event["properties"]["message_id"] in own]
 
-    def _planned(self) -> set[str]:
-        planned = self._aws.planned | self._msg91.planned | self._tracking.planned | self._freezes.planned
-        return planned | {_OVERTAKEN, _CUT_OFF, _TIMED_OUT, "ledger: SMS", "reports: rows"}
-
-    def _report(self, sent: Sequence[SentSms]) -> None:
-        """MSG91 reports what it has sent, sometimes before it has answered."""
-        reports = [report for sms in sent for report in self._histories.of(sms)]
-        self._report_queue.add(reports)
-        for report in reports:
-            if self._random.random() < 0.03:
-                self._report_queue.add_cut_off(self._histories.cut_off(report))
-                self._tally.add(_CUT_OFF)
-        if self._msg91.is_active and self._random.random() < 0.1:
-            self._overtaker.post(reports[0].posting)
-            self._tally.add(_OVERTAKEN)
+    def _not_injected(self) -> set[str]:
+        faults = (self._aws, self._msg91, self._logs, self._tracking, self._freezes, self._reporting)
+        planned = {_TIMED_OUT}.union(*(fault.planned for fault in faults))
+        return planned - set(+self._tally.counts())
 
     def _wait(self, is_done: Callable[[], bool], timeout: float) -> None:
         for _ in _poll_until(time.monotonic() + timeout):
@@ -199,6 +237,7 @@ def attack(world: World, plan: Plan, expire_leases: Callable[[], None], say: Say
         run = Attack(world, plan, opened, say)
         run.chaos()
         run.recovery(expire_leases)
+        run.reconciliation()
         return run.result()
 
 

@@ -12,6 +12,7 @@ SHORT = Plan(
     aws_rate=0.2,
     msg91_rate=0.3,
     tracking_rate=0.5,
+    logs_rate=0.7,
     per_kill=1,
     sizes=(1, 1, 1, 1, 1, 1, 2, 2, 5, 30),
     segment_workers=8,

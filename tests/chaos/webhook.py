@@ -13,6 +13,7 @@ import httpx
 from sandbox.msg91_simulator import numbers
 from sandbox.msg91_simulator.calls import SMS_PATH, Sms
 from sandbox.msg91_simulator.ledger import SentSms
+from sandbox.msg91_simulator.log_rows import Reported
 from sandbox.msg91_simulator.numbers import Outcome
 from sandbox.msg91_simulator.reports import FORM, JSON, WRITERS, Posting
 from tests.chaos.schedule import Schedule
@@ -20,6 +21,8 @@ from tests.chaos.seeded_random import Tally, seeded
 
 TIMEOUT: Final = 10.0
 FIRST: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_LOGGED_LATER: Final = timedelta(days=100)
+"""The logs have another date than the webhook, so that it is seen which of the two a status is from."""
 _NO_CRQID: Final = "0"
 _REPORTS_OF_AN_SMS: Final = (*(1,) * 18, 2, 4)
 _TWICE: Final = 0.1
@@ -57,7 +60,35 @@ class Report:
 
     @property
     def reported_at(self) -> str:
-        return f"{self.at:%Y-%m-%dT%H:%M:%SZ}"
+        return _instant(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the logs say of an SMS. The second of its date is unique, and so identifies its row."""
+
+    outcome: Outcome
+    at: datetime
+
+    @property
+    def status(self) -> str:
+        return STATUS_OF[self.outcome]
+
+    @property
+    def reported_at(self) -> str:
+        return _instant(self.at)
+
+    @property
+    def reported(self) -> Reported:
+        return Reported(self.outcome, self.at, due=FIRST)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The reports of an SMS, and what the logs say: the last of them by its date."""
+
+    reports: Sequence[Report]
+    logged: Logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +111,15 @@ class Histories:
         self._lock = Lock()
         self._last: Sms | None = None
 
-    def of(self, sms: SentSms) -> list[Report]:
+    def of(self, sms: SentSms) -> History:
         """Return some reports of one SMS in the order of their arrival, which is not the order of their dates."""
         with self._lock:
-            reports = [self._report(sms) for _ in range(self._random.choice(_REPORTS_OF_AN_SMS))]
+            outcomes = self._random.choices(list(STATUS_OF), k=self._random.choice(_REPORTS_OF_AN_SMS))
+            reports = [self._report(sms, outcome) for outcome in outcomes]
+            logged = Logged(outcomes[-1], reports[-1].at + _LOGGED_LATER)
             self._last = sms.sms
             self._random.shuffle(reports)
-            return reports
+            return History(reports, logged)
 
     def named(self, sms: SentSms, outcome: Outcome, version: str = "v2") -> Report:
         """Return a report with its message's CRQID."""
@@ -106,8 +139,7 @@ class Histories:
             length = self._random.randrange(1, len(report.posting.body))
         return CutOff(replace(report.posting, body=report.posting.body[:length]))
 
-    def _report(self, sms: SentSms) -> Report:
-        outcome = self._random.choice(list(STATUS_OF))
+    def _report(self, sms: SentSms, outcome: Outcome) -> Report:
         version = self._random.choice([name for name in _VERSIONS if name != "v4" or outcome.clevertap_event])
         if version != "v4" and self._random.random() < _MISATTRIBUTED:
             sms = self._misattributed(sms)
@@ -220,3 +252,7 @@ def _postings(items: Sequence[QueueItem]) -> Iterator[tuple[Posting, Sequence[Qu
     for item in items:
         if isinstance(item, CutOff) or item.version not in ("v2", "v4"):
             yield item.posting, [item]
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -12,6 +12,8 @@ from sandbox.api_gateway import running_api
 from sandbox.aws import SECRET, Aws, running_aws
 from sandbox.emulator import starter
 from sandbox.event_source import EventSource, polling
+from sandbox.lambda_runtime import FunctionError
+from sandbox.msg91_simulator.logs import Settings
 from sandbox.msg91_simulator.server import listening
 from sandbox.msg91_simulator.simulator import Simulator
 from sandbox.segment_simulator.server import running_tracking_api
@@ -24,11 +26,15 @@ from tests.chaos.environments import Environment, Fleet
 INGEST: Final = "SegmentIngestFunction"
 REPORTS: Final = "DeliveryReportsFunction"
 EVENTS: Final = "DeliveryEventsFunction"
+RECONCILIATION: Final = "ReconciliationFunction"
 MESSAGES_TABLE: Final = "MessagesTable"
 REPORTS_TABLE: Final = "ReportsTable"
 REDRIVE: Final = "ReportsRedriveQueue"
 QUARANTINE: Final = "ReportsQuarantineQueue"
 
+LOGS: Final = Settings(lag=0, max_limit=50)
+"""What is sent is in the logs at once: all messages are reconciled, and given up, at once. Pages are small."""
+PARAMETERS: Final = {"DeliveryEvents": "on", "ReportOverdueMinutes": "0", "ReportGivenUpHours": "0"}
 REDRIVE_VISIBILITY_TIMEOUT: Final = 2
 """Seconds, instead of the template's three minutes."""
 
@@ -78,6 +84,18 @@ class World:
     def kill_events_function(self) -> None:
         """Kill every environment of the events function."""
         for name in self.fleets[EVENTS].environments:
+            self.kill(name)
+
+    def reconcile(self) -> Row:
+        """Run the reconciliation once, and return its counts. Raises FunctionError if it is killed."""
+        counts = self.fleets[RECONCILIATION]({})
+        if not isinstance(counts, dict):
+            raise FunctionError(f"{RECONCILIATION} returned {counts}")
+        return counts
+
+    def kill_reconciliation(self) -> None:
+        """Kill every environment of the reconciliation: the next one remembers no query."""
+        for name in self.fleets[RECONCILIATION].environments:
             self.kill(name)
 
     def wasted_requests(self) -> int:
@@ -158,9 +176,10 @@ def running_world(build: Path, environments: Mapping[str, int], dynamodb_url: st
     """
     with ExitStack() as started:
         tracking, tracking_url = started.enter_context(running_tracking_api(SECRET["segment_write_key"]))
-        template = Template.load(parameters={"DeliveryEvents": "on", "SegmentTrackingUrl": tracking_url})
+        template = Template.load(parameters={**PARAMETERS, "SegmentTrackingUrl": tracking_url})
         aws = started.enter_context(running_aws(template, dynamodb_url=dynamodb_url))
         simulator = Simulator(SECRET["msg91_authkey"])
+        simulator.logs.settings = LOGS
         start = started.enter_context(starter(build))
 
         def start_environment(function: Function, number: int) -> Environment:

@@ -396,6 +396,17 @@ def test_an_accepted_message_in_no_log_ends_unreported_and_not_before_its_time(
     assert reconcile().overdue == 0
 
 
+def test_a_message_that_msg91_dropped_as_a_duplicate_ends_with_this_reason(
+    send: "Send", track: "Track", msg91: "FakeMsg91", reconcile: "Reconcile", clock: "Clock", aws: "Aws"
+) -> None:
+    msg91.refuses("311")
+    send(track(PHONE))
+    clock.advance(hours=2)
+    assert reconcile().missing == 0
+    clock.advance(hours=45)
+    assert (reconcile().unreported, _end(aws)) == (1, ("accepted", "unreported", "duplicate"))
+
+
 def test_a_message_that_is_still_pending_in_the_logs_ends_unreported_with_this_reason(
     sent: "Result", reconcile: "Reconcile", logs: "FakeLogs", clock: "Clock", aws: "Aws"
 ) -> None:
@@ -623,6 +634,34 @@ def test_an_empty_page_with_a_token_is_the_last_one(reconcile: "Reconcile", logs
     logs.answers('{"data":[],"metadata":{"paginationToken":"again"}}')
     clock.advance(hours=47)
     assert (reconcile().unreported, len(logs.requests)) == (1, 1)
+
+
+@pytest.mark.usefixtures("doubtful")
+@pytest.mark.parametrize("rows", [[], [{"telNum": OTHER, "CRQID": "c"}]], ids=["none", "one"])
+@pytest.mark.parametrize("token", [{}, {"paginationToken": "again"}], ids=["no token", "a token"])
+def test_fewer_rows_than_their_total_conclude_nothing(
+    rows: list[dict[str, str]],
+    token: dict[str, str],
+    reconcile: "Reconcile",
+    logs: "FakeLogs",
+    clock: "Clock",
+    aws: "Aws",
+) -> None:
+    for _ in range(2):
+        logs.answers(json.dumps({"data": rows, "metadata": {"total": 2} | token}))
+    clock.advance(hours=47)
+    assert (reconcile().problems, _end(aws)[1]) == (["MSG91's logs lack rows of their own total"], None)
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_rows_that_are_added_to_the_total_meanwhile_are_not_awaited(
+    reconcile: "Reconcile", logs: "FakeLogs", clock: "Clock"
+) -> None:
+    row = {"telNum": OTHER, "CRQID": "c"}
+    logs.answers(json.dumps({"data": [row] * 2, "metadata": {"total": 3, "paginationToken": "next"}}))
+    logs.answers(json.dumps({"data": [row], "metadata": {"total": 4}}))
+    clock.advance(hours=47)
+    assert reconcile().unreported == 1
 
 
 @pytest.mark.usefixtures("doubtful")

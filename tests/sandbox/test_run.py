@@ -1,4 +1,5 @@
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from sandbox.msg91_simulator.reports import WRITERS
 from sandbox.msg91_simulator.server import running_simulator
+from sandbox.template import PATH
 
 FREE_PORTS = ("--api-port", "0", "--aws-port", "0", "--msg91-port", "0", "--tracking-port", "0")
 
@@ -26,6 +28,7 @@ def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
     assert "10 of 10 accepted and delivered." in ended.stdout
     assert "Segment has the event SMS Delivered for 7 of them" in ended.stdout
     assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
+    assert "6 of 6 as expected." in ended.stdout
 
 
 @pytest.mark.usefixtures("dynamodb_local")
@@ -35,6 +38,29 @@ def test_every_sample_event_is_delivered_on_dynamodb_local_too(tmp_path: Path) -
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "10 of 10 accepted and delivered." in ended.stdout
     assert "Segment has the event SMS Delivered for 7 of them" in ended.stdout
+    assert "6 of 6 as expected." in ended.stdout
+
+
+def test_the_readme_shows_what_it_prints(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```\n(EVENT .*?)^```$", (PATH.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+    ended = run(tmp_path / "log", "--once", *FREE_PORTS)
+
+    assert set(shown.splitlines()) - {"…"} <= set(ended.stdout.splitlines())
+
+
+def test_it_fails_if_a_message_does_not_end_as_it_must(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--once", "--parameter", "ReportGivenUpHours=46", *FREE_PORTS)
+
+    assert ended.returncode == 1
+    assert "3 of 6 as expected." in ended.stdout
+
+
+def test_without_a_reconciliation_none_is_shown(tmp_path: Path) -> None:
+    ended = run(tmp_path / "log", "--once", "--parameter", "ReconcileEveryMinutes=0", *FREE_PORTS)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "as expected" not in ended.stdout
 
 
 def test_without_delivery_events_none_is_awaited(tmp_path: Path) -> None:

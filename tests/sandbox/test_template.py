@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from sandbox.template import PATH, Function, QueueTrigger, Route, Template, UnknownParameterError
+from sandbox.template import PATH, Function, QueueTrigger, Route, ScheduleTrigger, Template, UnknownParameterError
 
 ENVIRONMENT_FOR_SAM_LOCAL = PATH.parent / "sandbox" / "sam-local-env.json"
 AWS_IN_A_CONTAINER = "http://host.docker.internal:3101"
@@ -69,6 +69,50 @@ def test_the_tables_stream_triggers_its_function_for_what_fits_the_patterns(temp
     assert (trigger.maximum_retry_attempts, trigger.maximum_record_age) == (-1, 22 * 3600)
     assert trigger.on_failure == "DeliveryEventsDeadLetterQueue"
     assert {"dynamodb"} == {key for pattern in trigger.patterns for key in pattern}
+
+
+SCHEDULED = {
+    "Parameters": {"Every": {"Default": 30}},
+    "Conditions": {"Runs": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Every"}, 0]}]}},
+    "Resources": {
+        "Function": {
+            "Type": "AWS::Serverless::Function",
+            "Condition": "Runs",
+            "Properties": {
+                "Events": {
+                    "Rule": {"Type": "Schedule", "Properties": {"Schedule": {"Fn::Sub": "rate(${Every} minutes)"}}}
+                }
+            },
+        }
+    },
+}
+
+
+def test_a_schedule_triggers_its_function_at_the_rate_of_a_parameter() -> None:
+    assert Template(SCHEDULED).schedule_triggers() == [ScheduleTrigger("Function", seconds=1800)]
+    assert Template(SCHEDULED, {"Every": "5"}).schedule_triggers() == [ScheduleTrigger("Function", seconds=300)]
+
+
+def test_a_schedule_whose_condition_is_false_triggers_nothing() -> None:
+    assert Template(SCHEDULED, {"Every": "0"}).schedule_triggers() == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "seconds"), [("rate(1 minute)", 60), ("rate(2 hours)", 7200), ("rate(1 day)", 86400)]
+)
+def test_a_rate_is_in_minutes_hours_or_days(schedule: str, seconds: int) -> None:
+    assert Template(_scheduled(schedule)).schedule_triggers() == [ScheduleTrigger("Function", seconds)]
+
+
+@pytest.mark.parametrize("schedule", ["cron(0 10 * * ? *)", "rate(0 minutes)", "rate(5 weeks)"])
+def test_another_schedule_is_not_guessed(schedule: str) -> None:
+    with pytest.raises(ValueError, match="schedule"):
+        Template(_scheduled(schedule)).schedule_triggers()
+
+
+def _scheduled(schedule: str) -> dict[str, object]:
+    events = {"Rule": {"Type": "Schedule", "Properties": {"Schedule": schedule}}}
+    return {"Resources": {"Function": {"Type": "AWS::Serverless::Function", "Properties": {"Events": events}}}}
 
 
 def test_a_table_has_its_stream(template: Template) -> None:

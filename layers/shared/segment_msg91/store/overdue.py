@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from itertools import batched, chain
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from segment_msg91.msg91.codes import IN_DOUBT, NOT_FINAL, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import IN_DOUBT, NOT_FINAL, DeliveryStatus, ErrorClass, SendState, error_class
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item, to_item
 from segment_msg91.store.conditional_writes import ITEMS_PER_CALL
 from segment_msg91.store.message_updates import Seen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ATTRIBUTES: Final = (
     *("crqid", "phone", "request_id", "send_state", "claim_id", "crqid_shared", "delivery_status"),
-    *("created_at", "settled_at", "lease_until", "scheduled_at"),
+    *("created_at", "settled_at", "lease_until", "scheduled_at", "error_code"),
 )
 _MAX_ATTEMPTS: Final = 4
 # A pull that stopped is continued within this time. After it, MSG91 may have forgotten its token.
@@ -42,6 +42,8 @@ class Waiting:
     delivery_status: DeliveryStatus | None
     is_scheduled: bool
     is_shared: bool
+    is_duplicate: bool
+    """MSG91 accepted it with code 311: it is not sent, and gets no report."""
 
     @classmethod
     def of(cls, item: Attributes) -> Self | None:
@@ -61,6 +63,7 @@ class Waiting:
             delivery_status=DeliveryStatus(str(status)) if status else None,
             is_scheduled="scheduled_at" in item,
             is_shared="crqid_shared" in item,
+            is_duplicate=error_class(str(item.get("error_code", "")), "") is ErrorClass.DUPLICATE,
         )
 
     @property

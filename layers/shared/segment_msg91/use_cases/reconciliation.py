@@ -47,11 +47,17 @@ _SPAN_SECONDS: Final = 600
 # Only what was sent more recently counts as `missing`, so that the alarm ends some hours after its cause.
 _RECENTLY: Final = timedelta(hours=6)
 _WORKERS: Final = 8
-_MAX_RESERVE: Final = timedelta(seconds=10)
+# Before the function's end: a call to the logs takes 23 s at most.
+_MAX_RESERVE: Final = timedelta(seconds=30)
 _MAX_ERRORS: Final = 20
 
 DROPPED: Final = Conclusion(
     DeliveryStatus.UNREPORTED, "MSG91 accepted it, but its logs do not know it", Category.DROPPED
+)
+DUPLICATE: Final = Conclusion(
+    DeliveryStatus.UNREPORTED,
+    "MSG91 dropped it, because the same text went to this number shortly before",
+    Category.DUPLICATE,
 )
 PENDING: Final = Conclusion(DeliveryStatus.UNREPORTED, "still pending in its logs", Category.UNCONFIRMED)
 NOT_IN_LOGS: Final = Conclusion(
@@ -176,7 +182,9 @@ class Reconciler:
             return
         try:
             for day in run.days_to_read():
-                self._read_day(run, authkey, day, run.few_requests(day))
+                few = run.few_requests(day)
+                if not few or not run.requests.keys() >= set(few):
+                    self._read_day(run, authkey, day, few)
         except LogsError as error:
             run.outcome.problems.append(str(error))
         except StoreUnavailableError as error:
@@ -249,18 +257,22 @@ class Reconciler:
         """
         query = LogsQuery(position.first, position.last, request_id)
         previous: LogsPage | None = None
+        total: int | None = None  # the first one, because rows may be added meanwhile
         for pages in count(1):
             if run.pages == MAX_PAGES or self._clock() >= run.stop_at:
                 raise _StoppedError
             run.pages += 1
             page = self._logs.page(query, position.token, authkey)
-            if previous and page.rows == previous.rows and page.rows:
-                if len(page.rows) < ROWS_PER_PAGE:
-                    return
+            total = page.total if total is None else total
+            is_repeated = previous is not None and page.rows == previous.rows
+            if is_repeated and len(page.rows) == ROWS_PER_PAGE:
                 raise LogsError("MSG91's logs repeat a page", concerns_every_query=False)
-            self._take_rows(run, page, position)
-            position.rows += len(page.rows)
-            if not page.rows or not page.token or (page.total is not None and position.rows >= page.total):
+            if not is_repeated:
+                self._take_rows(run, page, position)
+                position.rows += len(page.rows)
+            if is_repeated or not page.rows or not page.token or (total is not None and position.rows >= total):
+                if total is not None and position.rows < total:
+                    raise LogsError("MSG91's logs lack rows of their own total", concerns_every_query=False)
                 return
             if position.rows >= _MAX_ROWS_OF_A_DAY:
                 raise LogsError("MSG91's logs never end", concerns_every_query=False)
@@ -333,6 +345,8 @@ class Reconciler:
             return PENDING
         if waiting.delivery_status:
             return NOT_IN_LOGS
+        if waiting.is_duplicate:
+            return DUPLICATE
         if waiting.send_state is SendState.ACCEPTED:
             return DROPPED
         if run.is_unclear(waiting):
@@ -478,7 +492,7 @@ class _Run:
 
     def is_missing(self, waiting: Waiting) -> bool:
         """Whether MSG91 accepted it recently, and neither a report nor the logs show it."""
-        is_known = waiting.crqid in self.statuses or waiting.delivery_status
+        is_known = waiting.crqid in self.statuses or waiting.delivery_status or waiting.is_duplicate
         return waiting.send_state is SendState.ACCEPTED and not is_known and waiting.sent_by > self.now - _RECENTLY
 
     def pulls_that_cover(self, waiting: Waiting) -> list[Position]:
