@@ -413,6 +413,14 @@ def test_the_reconciliation_runs_by_one_rule_and_is_not_repeated(template: dict[
     assert invocation["MaximumRetryAttempts"] == 0
 
 
+def test_after_a_message_is_given_up_the_logs_can_be_read_for_four_more_runs(template: dict[str, Any]) -> None:
+    hours, minutes = (
+        template["Parameters"][name]["Default"] for name in ("ReportGivenUpHours", "ReconcileEveryMinutes")
+    )
+    # MSG91's logs have a send until the end of the second day after it.
+    assert timedelta(hours=hours) + 4 * timedelta(minutes=minutes) <= timedelta(hours=48)
+
+
 def test_a_run_of_the_reconciliation_ends_before_the_next_begins(template: dict[str, Any]) -> None:
     timeout = template["Resources"]["ReconciliationFunction"]["Properties"]["Timeout"]
     shortest = min(filter(None, template["Parameters"]["ReconcileEveryMinutes"]["AllowedValues"]))

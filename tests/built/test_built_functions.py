@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from sandbox.emulator import emulated
+from sandbox.samples import authorization, send, track
 from sandbox.stack import Options, Stack, running_stack
 
 ROOT = Path(__file__).parent.parent.parent
@@ -58,7 +59,8 @@ def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     log = tmp_path_factory.mktemp("log") / "stack.log"
-    options = Options(log=log, report_delay=0.05, parameters={"Console": "on"})
+    parameters = {"Console": "on", "ReportOverdueMinutes": "0"}
+    options = Options(log=log, report_delay=0.05, parameters=parameters)
     with running_stack(options, partial(emulated, build=build)) as running:
         yield running
 
@@ -79,7 +81,12 @@ def test_the_layer_has_the_package_and_leaves_boto3_to_the_runtime(build: Path) 
 
 
 def test_a_function_is_its_handler_and_nothing_else(build: Path) -> None:
-    for name in ("SegmentIngestFunction", "DeliveryReportsFunction", "DeliveryEventsFunction"):
+    for name in (
+        "SegmentIngestFunction",
+        "DeliveryReportsFunction",
+        "ReconciliationFunction",
+        "DeliveryEventsFunction",
+    ):
         assert [path.name for path in (build / name).iterdir()] == ["app.py"]
     shipped = sorted(path.name for path in (build / "ConsoleFunction").iterdir())
     assert shipped == ["app.py", "console.css", "console.html", "console.js"]
@@ -89,7 +96,7 @@ def test_every_sample_event_is_answered_as_expected(stack: Stack) -> None:
     answers = {}
     for path in sorted((ROOT / "events").glob("*.json")):
         event = json.loads(path.read_text())
-        if "Records" not in event:
+        if "rawPath" in event:  # a request
             answers[path.name] = _invoke(stack, event).status_code
     assert answers == ANSWERS
 
@@ -113,6 +120,15 @@ def test_an_event_becomes_one_sms_with_its_report_and_both_delivery_events(stack
     crqid = message["crqid"]
     assert _delivery_events(stack, f"{crqid}-sms-delivered") == [f"{crqid}-sms-sent", f"{crqid}-sms-delivered"]
     assert stack.tracking.violations() == []
+
+
+def test_a_message_whose_report_is_lost_ends_as_msg91s_logs_say(stack: Stack) -> None:
+    event = track("919800000014", "On its way", senderID="MSGIND")
+    (result,) = send(stack.segment_url, json.dumps(event), authorization(stack.secret))
+    time.sleep(0.5)  # the logs lag
+    outcome: Any = stack.invoke("ReconciliationFunction", json.loads((ROOT / "events/schedule.json").read_text()))
+    assert outcome["found"] >= 1
+    assert _delivered(stack, str(result.crqid))["send_state"] == "accepted"
 
 
 def test_requests_without_a_token_are_refused_on_both_routes(stack: Stack) -> None:

@@ -9,7 +9,7 @@ from sandbox.aws import SECRET
 from sandbox.samples import EVENTS
 from sandbox.template import Template
 
-REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in ("redrive", "stream"))
+REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json") if path.stem not in ("redrive", "schedule", "stream"))
 
 
 def load(name: str) -> dict[str, Any]:

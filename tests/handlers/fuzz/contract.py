@@ -74,7 +74,8 @@ MESSAGE: Final[Mapping[str, Check]] = {
     "encoding": _is_in(frozenset({"GSM-7", "UCS-2"})),
     "send_state": _is_in(_SEND_STATES),
     **dict.fromkeys(("parts", "attempts", "expires_at"), _is_whole),
-    **dict.fromkeys(("created_at", "settled_at", "lease_until"), _is_instant),
+    **dict.fromkeys(("created_at", "settled_at", "lease_until", "scheduled_at"), _is_instant),
+    "awaiting_report": _matches("[0-7]"),
     "crqid_shared": lambda value: value is True,
 }
 REPORT: Final[Mapping[str, Check]] = {
@@ -139,7 +140,10 @@ def about_message(message: "Item") -> Iterator[str]:
     """Check an item of the messages table, whose request has been answered."""
     yield from _about_item(message, MESSAGE, _ALWAYS_IN_MESSAGE)
     yield from _about_keys(message, hashes=("crqid", "phone"), sorts=("created_at",))
-    if message.get("send_state") == "invalid":
+    is_invalid = message.get("send_state") == "invalid"
+    if ("awaiting_report" in message) == is_invalid:
+        yield "ended, and waits for a report, or the reverse"
+    if is_invalid:
         if "error" not in message or "settled_at" not in message:
             yield "invalid, and not why or since when"
     elif not is_phone(message.get("phone")) or "settled_at" not in message:

@@ -48,11 +48,12 @@ class LogsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogsQuery:
-    """Which rows are requested: those of some days (IST, inclusive), or of one request within them."""
+    """Which rows are requested: those of some days (IST, inclusive), or of one request within them; how many a page."""
 
     first: date
     last: date
     request_id: str | None = None
+    limit: int = ROWS_PER_PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _parameters(query: LogsQuery, token: str | None) -> dict[str, str]:
         "endDate": query.last.isoformat(),
         "requestId": query.request_id,
         "fields": ",".join(_COLUMNS),
-        "limit": str(ROWS_PER_PAGE),
+        "limit": str(query.limit),
         "paginationToken": token,
     }
     return {name: value for name, value in parameters.items() if value}

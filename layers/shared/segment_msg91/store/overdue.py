@@ -83,6 +83,7 @@ class Position:
 
     first: date
     last: date
+    limit: int
     as_of: datetime
     """When the first page was read: rows that MSG91 wrote later may be missing."""
     token: str | None = None
@@ -180,6 +181,7 @@ class Positions:
         return Position(
             first=date.fromisoformat(str(kept["first"])),
             last=date.fromisoformat(str(kept["last"])),
+            limit=int(str(kept["limit"])),
             as_of=as_of,
             token=str(kept["token"]),
             rows=int(str(kept["rows"])),
@@ -194,6 +196,7 @@ class Positions:
             {
                 "first": position.first.isoformat(),
                 "last": position.last.isoformat(),
+                "limit": position.limit,
                 "as_of": instant(position.as_of),
                 "token": position.token,
                 "rows": position.rows,

@@ -37,7 +37,8 @@ MAX_PAGES: Final = 100
 # lack the reason of a failure.
 _FEW_REQUESTS: Final = 10
 _MAX_ROWS_OF_A_DAY: Final = 1_000_000
-# MSG91 keeps the answer to a query for minutes. Another query, such as one that begins a day earlier, is answered anew.
+# MSG91 keeps the answer to a query for minutes. Another query, which begins a day earlier or has another limit, is
+# answered anew.
 _CACHED_FOR: Final = timedelta(minutes=15)
 # How much earlier or later MSG91 may date a send; of a scheduled one the zone is not certain.
 _TOLERANCE: Final = timedelta(minutes=10)
@@ -233,20 +234,16 @@ class Reconciler:
                 self._positions.drop(day)
 
     def _position(self, run: "_Run", first: date, last: date, request_id: str | None = None) -> Position:
-        """Return the start of a query that covers some days and that MSG91 answers anew, if there is one.
-
-        Else it is as old as the answer that MSG91 may have kept.
-        """
-        candidates = [
-            LogsQuery(start, end, request_id)
-            for start in run.readable_days
-            for end in run.readable_days
-            if start <= first and last <= end
-        ]
-        candidates.sort(key=lambda query: (query.last - query.first, query.last))
+        """Return the start of a query that covers some days, and that was not made in the last minutes."""
         self._asked = {query: at for query, at in self._asked.items() if run.now - at < _CACHED_FOR}
-        query = min(candidates, key=lambda query: self._asked.get(query, datetime.min.replace(tzinfo=UTC)))
-        return Position(query.first, query.last, self._asked.setdefault(query, run.now))
+        ranges = [
+            (start, end) for start in run.readable_days for end in run.readable_days if start <= first and last <= end
+        ]
+        ranges.sort(key=lambda days: (days[1] - days[0], days[1]))
+        queries = (LogsQuery(*days, request_id, limit) for limit in range(ROWS_PER_PAGE, 0, -1) for days in ranges)
+        query = next(query for query in queries if query not in self._asked)
+        self._asked[query] = run.now
+        return Position(query.first, query.last, query.limit, run.now)
 
     def _read_to_the_end(
         self, run: "_Run", authkey: str, position: Position, request_id: str | None = None, most: int | None = None
@@ -255,7 +252,7 @@ class Reconciler:
 
         Raises LogsError, _ManyPagesError, and _StoppedError with `position` at the page that was not read.
         """
-        query = LogsQuery(position.first, position.last, request_id)
+        query = LogsQuery(position.first, position.last, request_id, position.limit)
         previous: LogsPage | None = None
         total: int | None = None  # the first one, because rows may be added meanwhile
         for pages in count(1):
@@ -265,7 +262,7 @@ class Reconciler:
             page = self._logs.page(query, position.token, authkey)
             total = page.total if total is None else total
             is_repeated = previous is not None and page.rows == previous.rows
-            if is_repeated and len(page.rows) == ROWS_PER_PAGE:
+            if is_repeated and len(page.rows) == query.limit:
                 raise LogsError("MSG91's logs repeat a page", concerns_every_query=False)
             if not is_repeated:
                 self._take_rows(run, page, position)
