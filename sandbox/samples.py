@@ -10,7 +10,7 @@ import httpx
 from sandbox.template import PATH
 
 EVENTS: Final = PATH.parent / "events"
-SAMPLES: Final = ("identify", "page", "screen", "track", "track_template", "batch", "extensible_batch")
+SAMPLES: Final = ("identify", "page", "screen", "track", "track_template", "mapped", "batch", "extensible_batch")
 """The samples that must all be delivered."""
 TIMEOUT: Final = 60
 """Seconds; more than API Gateway's timeout."""

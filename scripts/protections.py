@@ -126,10 +126,10 @@ SAFEGUARDS: Final = (
     Safeguard(
         "a batch whose signature covers only its first event needs the token",
         f"{PACKAGE}/authentication.py",
-        "if signature is not None and _signs(signature, request.body, secrets):",
-        "if signature is not None and any(\n"
+        "signs_body = signature is not None and _signs(signature, request.body, secrets)",
+        "signs_body = signature is not None and any(\n"
         "        _signs(signature, part, secrets) for part in [request.body, *segment.signed_parts(request.body)]\n"
-        "    ):",
+        "    )",
         "tests/unit/test_authentication_segment.py::test_a_batch_signed_on_its_first_event_needs_the_token",
     ),
     Safeguard(
@@ -156,10 +156,61 @@ SAFEGUARDS: Final = (
     Safeguard(
         "delivery events that are routed back send no SMS",
         f"{PACKAGE}/mapping.py",
-        'integration.get("name") == INTEGRATION_NAME',
+        '_member(event, "context", "integration").get("name") == INTEGRATION_NAME',
         "False",
         "tests/handlers/test_delivery_events.py::"
         "test_events_that_are_routed_back_with_a_phone_and_a_text_send_no_sms_either",
+    ),
+    Safeguard(
+        "delivery events send no SMS by a mapping that leaves their context out either",
+        f"{PACKAGE}/mapping.py",
+        'request.is_mapped and _OWN_MESSAGE_ID.fullmatch(request.origin.message_id or "")',
+        "False",
+        "tests/unit/test_mapping_mapped_requests.py::"
+        "test_our_delivery_events_send_no_sms_although_their_context_is_not_mapped",
+    ),
+    Safeguard(
+        "a mapped request that cannot be recognised again is not sent",
+        f"{PACKAGE}/mapping.py",
+        "request.is_mapped and origin.message_id is None",
+        "False",
+        "tests/handlers/test_segment_ingest.py::"
+        "test_a_mapped_request_without_a_message_id_is_answered_400_with_the_remedy",
+    ),
+    Safeguard(
+        "a signed request is not repeated under another mapping name",
+        f"{PACKAGE}/authentication.py",
+        'signs_body and "mapping" not in request.query',
+        "signs_body",
+        "tests/handlers/test_segment_ingest.py::test_a_mapping_name_needs_the_token_beside_the_signature",
+    ),
+    Safeguard(
+        "a number of another country is not taken for one of the region",
+        f"{PACKAGE}/libphonenumber.py",
+        "_digits(number) if number_type(number) in _CAN_BE_MOBILE else None",
+        "_digits(number)",
+        "tests/unit/test_phone_numbers.py::test_what_is_neither_is_none",
+    ),
+    Safeguard(
+        "a stack with a test list sends to no other number",
+        f"{PACKAGE}/suppression.py",
+        "rules.only_to and sms.phone not in rules.only_to",
+        "False",
+        "tests/integration/test_suppression.py::test_a_number_that_is_not_on_the_test_list_is_suppressed_and_on_record",
+    ),
+    Safeguard(
+        "a number of no known country is not of an allowed one",
+        f"{PACKAGE}/suppression.py",
+        "(region := region_of(sms.phone)) not in rules.allowed_countries",
+        "(region := region_of(sms.phone)) and region not in rules.allowed_countries",
+        "tests/integration/test_suppression.py::test_a_number_of_another_country_is_suppressed",
+    ),
+    Safeguard(
+        "what may have been sent is not recorded as suppressed",
+        f"{PACKAGE}/store/message_updates.py",
+        "resend_after and not request.refused_as",
+        "resend_after",
+        "tests/integration/test_suppression.py::test_what_may_have_been_sent_is_not_suppressed_afterwards",
     ),
     Safeguard(
         "a connection that may have died in a freeze is not used",

@@ -29,6 +29,8 @@ ALLOWED_IN: Final = {
     "boto3": (),  # its clients are botocore's, and its resources are not used
     "botocore": (STORE, "segment_msg91.secret"),
     "httpx": CLIENTS,
+    "phonenumbers": ("segment_msg91.libphonenumber",),
+    "segment_msg91.libphonenumber": ("segment_msg91.phone_numbers",),
     "aws_lambda_powertools": ("functions", "segment_msg91.handler"),
     "segment_msg91.handler": ("functions",),
     USE_CASES: ("functions",),
@@ -55,7 +57,9 @@ ONLY: Final = {
     "segment_msg91.fields": (),
     "segment_msg91.http": (),
     "segment_msg91.times": ("segment_msg91.fields",),
-    "segment_msg91.settings": ("segment_msg91.times", "segment_msg91.fields"),
+    "segment_msg91.settings": ("segment_msg91.times", "segment_msg91.phone_numbers"),
+    "segment_msg91.phone_numbers": ("segment_msg91.fields", "segment_msg91.libphonenumber"),
+    "segment_msg91.libphonenumber": ("segment_msg91.fields",),
     STORE: (STORE, *_TABLES, "segment_msg91.times"),
 }
 
@@ -111,7 +115,7 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
 
 @pytest.mark.parametrize("name", [*ALLOWED_IN, *ONLY, *EDGES])
 def test_every_rule_is_about_something_that_exists(name: str) -> None:
-    libraries = {"boto3", "botocore", "httpx", "aws_lambda_powertools", "functions", "sandbox", "tests"}
+    libraries = {"boto3", "botocore", "httpx", "phonenumbers", "aws_lambda_powertools", "functions", "sandbox", "tests"}
     assert name in SOURCES or name in libraries
 
 

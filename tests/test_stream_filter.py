@@ -14,8 +14,12 @@ type Message = dict[str, object]
 
 (TRIGGER,) = Template.load(parameters={"DeliveryEvents": "on"}).stream_triggers()
 MAX_PATTERNS: Final = 5  # Lambda's limit for one event source mapping
-_FINAL: Final = {SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID}
+_FINAL: Final = {SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID, SendState.SUPPRESSED}
 _CAN_BE_CONCLUDED: Final = {SendState.ACCEPTED, SendState.UNKNOWN, SendState.SENDING}
+_NEW: Final[list[Message]] = [
+    {"crqid": "c1", "user_id": "user-1", "send_state": state}
+    for state in (SendState.SENDING, SendState.INVALID, SendState.SUPPRESSED)
+]
 _STATES: Final[list[Message]] = [
     {"crqid": "c1", "user_id": "user-1", "send_state": state} | ({"delivery_status": status} if status else {})
     for state, status in product(SendState, (None, *DeliveryStatus))
@@ -23,7 +27,12 @@ _STATES: Final[list[Message]] = [
 
 
 def _can_become(before: Message, after: Message) -> bool:
-    """A final state stays; a report stays unless one of its rank or a higher one comes, a conclusion until a report."""
+    """A final state stays; a report stays unless one of its rank or a higher one comes, a conclusion until a report.
+
+    None is suppressed after a report, or reported after that.
+    """
+    if SendState.SUPPRESSED in (before["send_state"], after["send_state"]) and "delivery_status" in before | after:
+        return False
     if before["send_state"] in _FINAL and after["send_state"] != before["send_state"]:
         return False
     old, new = before.get("delivery_status"), after.get("delivery_status")
@@ -32,7 +41,11 @@ def _can_become(before: Message, after: Message) -> bool:
     return old is None or (new is not None and RANK[DeliveryStatus(str(new))] >= RANK[DeliveryStatus(str(old))])
 
 
-CHANGES: Final = [pair for pair in product(_STATES, _STATES) if _can_become(*pair)]
+CHANGES: Final = [
+    *(pair for pair in product(_STATES, _STATES) if _can_become(*pair)),
+    *(({}, state) for state in _NEW),
+    *((state, {}) for state in _STATES),
+]
 
 
 def _record(before: Message, after: Message) -> Mapping[str, Any]:
@@ -62,9 +75,11 @@ def test_there_are_changes_of_both_kinds() -> None:
     assert 100 < events < len(CHANGES) - 100
 
 
-def test_nothing_runs_for_a_claim_or_for_what_is_gone() -> None:
-    unreported = [state for state in _STATES if "delivery_status" not in state]
-    assert not any(_runs_for({}, state) for state in unreported)
+def test_of_the_new_messages_it_runs_for_a_suppressed_one_only() -> None:
+    assert [state["send_state"] for state in _NEW if _runs_for({}, state)] == [SendState.SUPPRESSED]
+
+
+def test_nothing_runs_for_what_is_gone() -> None:
     assert not any(_runs_for(state, {}) for state in _STATES)
 
 

@@ -282,6 +282,12 @@ def test_nothing_goes_in_clear_text_but_on_this_machine(
         ("ReservedIngestConcurrency", "0", False),
         ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:role/boundary", False),
         ("PermissionsBoundaryArn", "arn:aws:iam::aws:policy/PowerUserAccess", True),
+        *(("DefaultRegion", value, True) for value in ("", "IN")),
+        *(("DefaultRegion", value, False) for value in ("in", "91", "IND", "IN,AE")),
+        *(("AllowedCountries", value, True) for value in ("", "IN", "IN,AE")),
+        *(("AllowedCountries", value, False) for value in ("in", "IN, AE", "IN,", ",IN", "91")),
+        *(("OnlyToNumbers", value, True) for value in ("", "919800000001", "+919800000001,919800000002")),
+        *(("OnlyToNumbers", value, False) for value in ("12345", "919800000001,", "+91 98000 00001", "me")),
     ],
 )
 def test_a_value_of_the_wrong_form_is_refused(
@@ -362,7 +368,9 @@ def test_each_function_gets_the_variables_that_its_settings_read() -> None:
 
 def test_every_setting_of_a_customers_is_a_parameter_in_pascal_case(template: dict[str, Any]) -> None:
     settings = set(
-        re.findall(r'"((?:DEFAULT|MSG91|MAX|RECONCILE|REPORT|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"', SETTINGS)
+        re.findall(
+            r'"((?:ALLOWED|DEFAULT|MSG91|MAX|ONLY|RECONCILE|REPORT|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"', SETTINGS
+        )
     )
     assert {"".join(word.capitalize() for word in name.split("_")) for name in settings} <= set(template["Parameters"])
 

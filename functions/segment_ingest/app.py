@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from segment_msg91.authentication import authenticate_segment
 from segment_msg91.handler import answers_errors, count, instrumented, logger, secret_problem, too_large
 from segment_msg91.http import Request, answer
+from segment_msg91.mapping import MalformedMappingNameError, mapping_name
 from segment_msg91.msg91.client import Msg91
 from segment_msg91.secret import SecretReader
 from segment_msg91.segment import payload as segment
@@ -32,6 +33,8 @@ METRIC_OF: Final = {
     Status.IN_FLIGHT: "SmsRetry",
 }
 _ROUTINE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIPPED})
+# Their reasons are our own texts. Others may quote MSG91, which may quote a number.
+_OWN_WORDS: Final = frozenset({Status.SKIPPED, Status.SUPPRESSED})
 
 
 @cache
@@ -54,13 +57,19 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
     if request.is_too_large:
         return too_large(request, ENDPOINT, "; make Segment's batches smaller")
     try:
+        name = mapping_name(request.query.get("mapping"))
+    except MalformedMappingNameError as error:
+        count("Malformed", endpoint=ENDPOINT)
+        logger.warning("malformed mapping name", reason=str(error))
+        return answer(503, f"{error}; correct the URL in Segment, which delivers the events again until then.")
+    try:
         delivery = segment.split(request.body)
     except segment.MalformedBodyError as error:
         count("Malformed", endpoint=ENDPOINT)
         logger.warning("malformed body", reason=str(error))
         return answer(400, str(error))
     deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    results = sender.send(delivery.events, secrets.msg91_authkey, deadline)
+    results = sender.send(delivery.events, secrets.msg91_authkey, deadline, name)
     _record(results)
     status, message = summary(results, is_batch=delivery.is_batch)
     return answer(status, message, results=[result.as_json() for result in results])
@@ -68,13 +77,15 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
 
 def _record(results: list[Result]) -> None:
     """Count all results. Log those that a person may have to look into; the others only at DEBUG, because logs cost."""
-    for status, number in Counter(result.status for result in results).items():
+    for status, number in Counter(result.status for result in results if result.status in METRIC_OF).items():
         count(METRIC_OF[status], number)
+    suppressed = [result.suppressed_because for result in results if result.status is Status.SUPPRESSED]
+    for because, number in Counter(filter(None, suppressed)).items():
+        count("SmsSuppressed", number, because=because)
     for category, number in Counter(result.failure_category for result in results if result.failure_category).items():
         count("FailureCategory", number, category=category)
     for result in results:
         log = logger.debug if result.status in _ROUTINE else logger.info
-        # The reason of a skip is our own text; others may quote MSG91, which may quote a number.
         log(
             "event",
             status=result.status,
@@ -82,7 +93,7 @@ def _record(results: list[Result]) -> None:
             crqid=result.crqid,
             request_id=result.request_id,
             error_code=result.error_code,
-            reason=result.reason if result.status is Status.SKIPPED else None,
+            reason=result.reason if result.status in _OWN_WORDS else None,
         )
 
 

@@ -63,6 +63,10 @@ def _not_accepted(result: Mapping[str, Any], response: httpx.Response) -> Result
             remedy = (
                 "Deploy with what the event lacks, such as DefaultSenderId or DefaultTemplateId, or name it: SENDER=."
             )
+        case "suppressed":
+            remedy = (
+                "Add the number to OnlyToNumbers or its country to AllowedCountries, or choose another number: TO=."
+            )
         case "held":
             remedy = "MSG91 refuses the account or its configuration: docs/operations.md#messages-are-held."
         case "rejected":

@@ -36,6 +36,7 @@ ANSWERS = {
     "screen.json": 200,
     "track.json": 200,
     "track_template.json": 200,
+    "mapped.json": 200,
 }
 
 
@@ -61,6 +62,15 @@ def stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
     log = tmp_path_factory.mktemp("log") / "stack.log"
     parameters = {"Console": "on", "ReportOverdueMinutes": "0"}
     options = Options(log=log, report_delay=0.05, parameters=parameters)
+    with running_stack(options, partial(emulated, build=build)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def restricted_stack(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    log = tmp_path_factory.mktemp("log") / "stack.log"
+    rules = {"DefaultRegion": "IN", "AllowedCountries": "IN,AE"}
+    options = Options(log=log, report_delay=0.05, parameters=rules)
     with running_stack(options, partial(emulated, build=build)) as running:
         yield running
 
@@ -129,6 +139,32 @@ def test_a_message_whose_report_is_lost_ends_as_msg91s_logs_say(stack: Stack) ->
     outcome: Any = stack.invoke("ReconciliationFunction", json.loads((ROOT / "events/schedule.json").read_text()))
     assert outcome["found"] >= 1
     assert _delivered(stack, str(result.crqid))["send_state"] == "accepted"
+
+
+def test_numbers_are_completed_and_those_of_other_countries_are_suppressed(restricted_stack: Stack) -> None:
+    stack = restricted_stack
+    headers = {"authorization": f"Bearer {stack.secret['segment_token']}"}
+
+    def result(phone: object, message_id: str = "built-2") -> dict[str, str]:
+        request = {"messageId": message_id, "userId": "user-1", "event": "Order Completed", "phone": phone}
+        request |= {"message": "On its way", "sender_id": "MSGIND"}
+        answer = httpx.post(stack.segment_url, json=request, headers=headers, timeout=30)
+        (found,) = answer.json()["results"]
+        return dict(found)
+
+    forms = ("98000 00072", "09800000072", "+91 98000 00072", "919800000072", "00919800000072")
+    results = [result(form) for form in forms]
+    assert [one["status"] for one in results] == ["accepted", *["duplicate"] * 4]
+    assert {one["crqid"] for one in results} == {results[0]["crqid"]}
+    assert result("4155552671", "built-3")["status"] == "invalid"
+    suppressed = result("+94 77 123 4567", "built-4")
+    assert (suppressed["status"], result("+94 77 123 4567", "built-4")["status"]) == ("suppressed", "duplicate")
+    assert stack.simulator is not None
+    assert len(stack.simulator.ledger.entries("919800000072")) == 1
+    assert stack.simulator.ledger.entries("94771234567") == []
+    event_id = f"{suppressed['crqid']}-sms-suppressed"
+    assert _delivery_events(stack, event_id) == [event_id]
+    assert stack.tracking.violations() == []
 
 
 def test_requests_without_a_token_are_refused_on_both_routes(stack: Stack) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -85,6 +86,7 @@ class Endpoint:
         headers: dict[str, str] | None = None,
         *,
         token: str | None = None,
+        mapping: str | None = None,
         in_path: str | None = None,
     ) -> Answer:
         """Post a body: bytes in base64, as API Gateway passes binary; text unchanged; anything else as JSON."""
@@ -95,8 +97,9 @@ class Endpoint:
         }
         if headers is not None:
             event["headers"] = headers
-        if token is not None:
-            event |= {"rawQueryString": f"token={token}", "queryStringParameters": {"token": token}}
+        query = {name: value for name, value in (("token", token), ("mapping", mapping)) if value is not None}
+        if query:
+            event |= {"rawQueryString": urlencode(query), "queryStringParameters": query}
         if in_path is not None:
             event["pathParameters"] = {"token": in_path}
         return self.call(event)

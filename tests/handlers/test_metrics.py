@@ -52,6 +52,20 @@ def test_what_is_not_sent_is_counted(ingest: "Endpoint", track: "Track", output:
     assert counts == {"SmsDuplicate": 1, "SmsInvalid": 2, "SmsSkipped": 3}
 
 
+def test_what_is_suppressed_is_counted_by_its_rule_and_its_repeat_as_a_duplicate(
+    ingest: "Endpoint", track: "Track", output: "Output", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONLY_TO_NUMBERS", "919800000001,94771234567")
+    monkeypatch.setenv("ALLOWED_COUNTRIES", "IN")
+    ingest([track(PHONE), track("919800000002", "m2"), track("919800000003", "m3"), track("94771234567", "m4")])
+    ingest([track("919800000002", "m2"), track("919800000002", "m2")])
+    emfs = output.metrics("SmsSuppressed")
+    assert all(_dimensions(emf) == {"service", "because"} for emf in emfs)
+    by_rule = {emf["because"]: sum(emf["SmsSuppressed"]) for emf in emfs}
+    assert by_rule == {"not_on_test_list": 2, "country": 1}
+    assert (_sum(output, "SmsAccepted"), _sum(output, "SmsDuplicate")) == (1, 2)
+
+
 def test_an_event_in_flight_is_counted_as_one_to_retry(
     ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
 ) -> None:

@@ -178,6 +178,34 @@ def _held_until_the_circuit_opens(world: World) -> None:
         world.deliver(world.event(f"m{number}"))
 
 
+def _under(rules: dict[str, str], *numbers: str) -> Drive:
+    """Deliver an event to each number alone and in a batch, in an environment with these rules."""
+
+    def drive(world: World) -> None:
+        events = [world.event(f"m{place}", phone=number) for place, number in enumerate(numbers)]
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in rules.items():
+                environment.setenv(name, value)
+            segment_ingest.wiring.cache_clear()
+            for body in (*events, [event | {"messageId": f"b{place}"} for place, event in enumerate(events)]):
+                world.deliver(body)
+        segment_ingest.wiring.cache_clear()
+
+    return drive
+
+
+def _mapped(world: World) -> None:
+    """Deliver mapped requests: one that is sent, and one with each thing wrong."""
+    request = {"messageId": "m1", **PERSON, **world.event()["properties"]}
+    for wrong in ({}, {"messageId": None}, {"phone": TEXT}, {"variables": [TEXT]}, {"type": f"{PHONE} {TEXT}"}):
+        world.deliver(request | wrong)
+
+
+def _malformed_mapping_name(world: World) -> None:
+    request = world.segment.sample | {"body": json.dumps(world.event()), "headers": BEARER}
+    world.segment.call(request | {"queryStringParameters": {"mapping": QUOTING}})
+
+
 def _database(prepare: Callable[["UnreliableDynamoDb"], object]) -> Drive:
     def drive(world: World) -> None:
         for body in (world.event(), [world.event("m2"), world.event("m3", phone="919800000043")]):
@@ -271,6 +299,12 @@ PATHS: Final[dict[str, Drive]] = {
     "without a phone": _body(lambda _: {"type": "track", "properties": {"message": TEXT}} | PERSON),
     "without a message": _body(lambda _: {"type": "identify", "traits": {"phone": PHONE}} | PERSON),
     "opted out": _body(lambda world: world.event() | {"integrations": {"MSG91": False, TEXT: PHONE}}),
+    "mapped": _mapped,
+    "a malformed mapping name": _malformed_mapping_name,
+    "not on the test list": _under({"ONLY_TO_NUMBERS": "919800000001"}, PHONE, "12345"),
+    "of another country": _under({"ALLOWED_COUNTRIES": "LK"}, PHONE, "9"),
+    "a number of no country": _under({"DEFAULT_REGION": "IN"}, f"{PHONE}42", f"{PHONE} {TEXT}"),
+    "a test list that is malformed": _under({"ONLY_TO_NUMBERS": f"{PHONE} or so,{TEXT}"}, PHONE),
     "malformed": _body(lambda _: f'{{"phone":"{PHONE}", {TEXT}'),
     "no number": _body(lambda _: f'{{"{TEXT}":NaN}}'),
     "too large": _body(lambda _: TEXT * (MAX_BODY_BYTES // len(TEXT) + 1)),

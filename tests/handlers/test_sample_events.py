@@ -22,6 +22,7 @@ SEGMENT: Final = {
     "screen": (200, {"accepted"}),
     "track": (200, {"accepted"}),
     "track_template": (200, {"accepted"}),
+    "mapped": (200, {"accepted"}),
     "batch": (200, {"accepted"}),
     "extensible_batch": (200, {"accepted"}),
     "identify_without_sms": (200, {"skipped"}),

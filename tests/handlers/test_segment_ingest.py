@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from functions.segment_ingest import app as segment_ingest
 from segment_msg91.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -130,6 +131,116 @@ def test_a_batch_with_an_event_to_deliver_again_is_answered_503(
 ) -> None:
     msg91.refuses("301")
     assert ingest([track(PHONE, "m1"), track("12345", "m2")]).status == 503
+
+
+@pytest.fixture
+def mapped(event: dict[str, Any]) -> dict[str, Any]:
+    """A mapped request, made of the event."""
+    return {"messageId": event["messageId"], "event": event["event"], **event["properties"]}
+
+
+def test_a_mapped_request_is_one_sms_and_its_repeat_none(
+    ingest: "Endpoint", mapped: dict[str, Any], msg91: "FakeMsg91", aws: "Aws"
+) -> None:
+    answers = [ingest(mapped), ingest(mapped), ingest([mapped])]
+    statuses = [(answer.status, answer.body["results"][0]["status"]) for answer in answers]
+    assert statuses == [(200, "accepted"), (200, "duplicate"), (200, "duplicate")]
+    (message,) = aws.messages()
+    assert (message["event_type"], message["event_name"], "mapping" in message) == ("mapped", "Order Shipped", False)
+    assert len(msg91.sent) == 1
+
+
+def test_a_batch_holds_events_and_mapped_requests(
+    ingest: "Endpoint", event: dict[str, Any], mapped: dict[str, Any], msg91: "FakeMsg91"
+) -> None:
+    other = mapped | {"messageId": "m2", "phone": OTHER_PHONE}
+    answer = ingest([event, {"json": other}, mapped | {"messageId": None}, mapped])
+    statuses = [result["status"] for result in answer.body["results"]]
+    assert (statuses, len(msg91.sent)) == (["accepted", "accepted", "invalid", "duplicate"], 2)
+
+
+def test_a_mapped_request_without_a_message_id_is_answered_400_with_the_remedy(
+    ingest: "Endpoint", mapped: dict[str, Any], msg91: "FakeMsg91", aws: "Aws"
+) -> None:
+    del mapped["messageId"]
+    answer = ingest(mapped)
+    assert (answer.status, answer.body["results"][0]["status"]) == (400, "invalid")
+    assert "map it from $.messageId" in answer.body["message"]
+    assert ([message["send_state"] for message in aws.messages()], msg91.calls) == (["invalid"], [])
+
+
+def test_an_event_causes_one_sms_by_each_mapping(
+    ingest: "Endpoint", event: dict[str, Any], mapped: dict[str, Any], msg91: "FakeMsg91", aws: "Aws"
+) -> None:
+    bodies = (event, mapped)
+    answers = [ingest(body, mapping=name) for name in (None, "order-sms", "review_1") for body in bodies]
+    statuses = [answer.body["results"][0]["status"] for answer in answers]
+    assert statuses == ["accepted", "duplicate"] * 3
+    assert len(msg91.sent) == 3
+    assert {message.get("mapping") for message in aws.messages()} == {None, "order-sms", "review_1"}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 41, "order-sms,review"])
+def test_a_malformed_mapping_name_is_named_and_segment_keeps_the_event(
+    name: str, ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91", aws: "Aws"
+) -> None:
+    answer = ingest(event, mapping=name)
+    assert (answer.status, "retry-after" in answer.headers) == (503, True)
+    assert answer.body["message"].startswith("mapping: must be 1 to 40 letters, digits, - or _")
+    assert (aws.messages(), msg91.calls) == ([], [])
+    assert ingest(event, mapping="order-sms").body["results"][0]["status"] == "accepted"
+
+
+def test_a_mapping_name_needs_the_token_beside_the_signature(ingest: "Endpoint", event: dict[str, Any]) -> None:
+    body = json.dumps(event)
+    assert ingest(body, _signature(body), mapping="order-sms").status == 401
+    assert ingest(body, _signature(body), mapping="order-sms", token="sandbox-only-segment-token").status == 200
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (("ONLY_TO_NUMBERS", OTHER_PHONE), "phone: not one of OnlyToNumbers"),
+        (("ALLOWED_COUNTRIES", "AE,LK"), "phone: its country is IN, which AllowedCountries does not have"),
+    ],
+)
+def test_an_sms_that_a_rule_stops_is_answered_200_as_suppressed_with_the_rule(
+    rule: tuple[str, str],
+    reason: str,
+    ingest: "Endpoint",
+    event: dict[str, Any],
+    msg91: "FakeMsg91",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(*rule)
+    first, second = ingest(event), ingest(event)
+    (result,) = first.body["results"]
+    assert (first.status, result["status"], result["reason"]) == (200, "suppressed", first.body["message"])
+    assert result["reason"].startswith(reason)
+    assert (second.status, second.body["results"][0]["status"]) == (200, "duplicate")
+    assert msg91.calls == []
+
+
+@pytest.mark.parametrize("written", ["98000 00001", "09800000001", "+91 98000 00001", 9800000001, "00919800000001"])
+def test_with_a_default_region_all_forms_of_a_number_are_one_sms(
+    written: object, ingest: "Endpoint", event: dict[str, Any], msg91: "FakeMsg91", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(event)
+    monkeypatch.setenv("DEFAULT_REGION", "IN")
+    segment_ingest.wiring.cache_clear()
+    event["properties"]["phone"] = written
+    assert ingest(event).body["results"][0]["status"] == "duplicate"
+    assert [sms.number for sms in msg91.sent] == [PHONE]
+
+
+def test_with_a_default_region_a_number_of_none_is_answered_400_with_what_was_tried(
+    ingest: "Endpoint", event: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_REGION", "IN")
+    event["properties"]["phone"] = "4155552671"
+    answer = ingest(event)
+    assert (answer.status, answer.body["results"][0]["status"]) == (400, "invalid")
+    assert "neither a mobile number of IN (DefaultRegion) nor" in answer.body["message"]
 
 
 def test_an_extensible_batch_is_unwrapped(ingest: "Endpoint", track: "Track", msg91: "FakeMsg91") -> None:

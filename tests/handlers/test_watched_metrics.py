@@ -109,6 +109,7 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
     msg91: "FakeMsg91",
     track: "Track",
     output: "Output",
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Emitted:
     """The metrics after every possible outcome."""
     for number, code in enumerate(("203", "301", "601"), 11):
@@ -117,6 +118,11 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
     msg91.breaks_off(httpx.ReadTimeout("silent"))
     ingest(track("919800000014", "message-14"))
     ingest(track("12", "message-invalid"))
+    with monkeypatch.context() as staging:
+        staging.setenv("ONLY_TO_NUMBERS", "919800000001")
+        segment_ingest.wiring.cache_clear()
+        ingest(track("919800000015", "message-15"))
+    segment_ingest.wiring.cache_clear()
     ingest({"type": "group"})
     sent = ingest(track("919800000001")).body["results"][0]["crqid"]
     ingest(track("919800000001"))

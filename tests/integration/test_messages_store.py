@@ -181,13 +181,14 @@ def test_a_claim_that_dynamodb_refuses_names_its_error(
     assert _claim(messages, clock) == NotClaimed("ProvisionedThroughputExceededException")
 
 
-def test_an_invalid_claim_request_is_put_on_record_with_its_reason(
-    messages: "Messages", aws: "Aws", clock: "Clock"
+@pytest.mark.parametrize("state", [SendState.INVALID, SendState.SUPPRESSED])
+def test_a_refused_claim_request_is_put_on_record_with_its_reason(
+    state: SendState, messages: "Messages", aws: "Aws", clock: "Clock"
 ) -> None:
-    _claim(messages, clock, ClaimRequest("Crqid1", {"phone": "12345"}, "properties.phone: too short"))
+    _claim(messages, clock, ClaimRequest("Crqid1", {"phone": "12345"}, state, reason="properties.phone: too short"))
     message = aws.message("Crqid1")
-    assert (message["send_state"], message["error"]) == ("invalid", "properties.phone: too short")
-    assert message["settled_at"] == "2026-01-02T03:04:05.000Z"
+    assert (message["send_state"], message["error"]) == (state, "properties.phone: too short")
+    assert (message["settled_at"], "lease_until" in message) == ("2026-01-02T03:04:05.000Z", False)
 
 
 def test_settling_names_what_could_not_be_written(

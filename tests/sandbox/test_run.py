@@ -25,8 +25,8 @@ def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
     ended = run(tmp_path / "log", "--once", "--report-version", version, *FREE_PORTS)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "10 of 10 accepted and delivered." in ended.stdout
-    assert "Segment has the event SMS Delivered for 7 of them" in ended.stdout
+    assert "11 of 11 accepted and delivered." in ended.stdout
+    assert "Segment has the event SMS Delivered for 8 of them" in ended.stdout
     assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
     assert "6 of 6 as expected." in ended.stdout
 
@@ -36,8 +36,8 @@ def test_every_sample_event_is_delivered_on_dynamodb_local_too(tmp_path: Path) -
     ended = run(tmp_path / "log", "--once", "--dynamodb", "local", *FREE_PORTS, PATH=os.environ["PATH"])
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "10 of 10 accepted and delivered." in ended.stdout
-    assert "Segment has the event SMS Delivered for 7 of them" in ended.stdout
+    assert "11 of 11 accepted and delivered." in ended.stdout
+    assert "Segment has the event SMS Delivered for 8 of them" in ended.stdout
     assert "6 of 6 as expected." in ended.stdout
 
 

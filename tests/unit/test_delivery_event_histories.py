@@ -25,9 +25,12 @@ def histories(draw: st.DrawFn) -> list[tuple[Image, datetime]]:
     """The states of one message, and when each was written: claimed, perhaps settled, reported in any order, ended.
 
     Conclusions come after the settle, because they are drawn an hour or more after the send.
+    A suppressed message is that from the beginning, and nothing else happens to it.
     """
     now = START
     image = BARE | {"created_at": instant(now)}
+    if draw(st.integers(0, 9)) == 0:
+        return [(_settled(image, "suppressed", now), now)]
     states = [(image, now)]
     reports = draw(st.lists(st.tuples(st.sampled_from(REPORTED), st.integers(-40_000, 40_000)), max_size=5))
     steps: list[Any] = [*reports]
@@ -99,6 +102,8 @@ def test_the_events_are_what_the_states_say(history: list[tuple[Image, datetime]
         *({"c1-sms-undelivered"} if statuses & {"failed", *CONCLUSIONS} else set()),
         *({"c1-sms-failed"} if statuses & {"ndnc", "rejected", "blocked"} else set()),
     }
+    if any(image["send_state"] == "suppressed" for image, _ in history):
+        names.add("c1-sms-suppressed")
     refused = any(image["send_state"] == "rejected" and "delivery_status" not in image for image, _ in history)
     assert set(_kept(_changes(history))) == names | ({"c1-sms-failed"} if refused else set())
 

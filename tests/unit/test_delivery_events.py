@@ -40,6 +40,12 @@ UNKNOWN: Final = CLAIMED | {"send_state": "unknown", "settled_at": "2026-01-02T0
 HELD: Final = CLAIMED | {"send_state": "held", "settled_at": "2026-01-02T03:04:05.500Z", "error_code": "301"}
 RETRYABLE: Final = CLAIMED | {"send_state": "retryable", "settled_at": "2026-01-02T03:04:05.500Z"}
 INVALID: Final = CLAIMED | {"send_state": "invalid", "settled_at": "2026-01-02T03:04:05.000Z"}
+SUPPRESSED: Final = CLAIMED | {
+    "send_state": "suppressed",
+    "suppressed_because": "country",
+    "error": "phone: its country is LK, which AllowedCountries does not have",
+    "settled_at": "2026-01-02T03:04:05.000Z",
+}
 REPORTED_AT: Final = "2026-01-02T03:04:09Z"
 CONCLUDED_AT: Final = "2026-01-04T01:10:00.000Z"
 
@@ -72,6 +78,9 @@ SENT, DELIVERED, UNDELIVERED, FAILED = "SMS Sent", "SMS Delivered", "SMS Undeliv
     [
         pytest.param({}, CLAIMED, [], id="claimed"),
         pytest.param({}, INVALID, [], id="invalid, which MSG91 never saw"),
+        pytest.param({}, SUPPRESSED, ["SMS Suppressed"], id="suppressed"),
+        pytest.param(HELD, SUPPRESSED, ["SMS Suppressed"], id="suppressed by a rule that came while it was held"),
+        pytest.param(SUPPRESSED, {}, [], id="suppressed, and its time to live is over"),
         pytest.param(CLAIMED, ACCEPTED, [SENT], id="accepted"),
         pytest.param(CLAIMED, REFUSED, [FAILED], id="refused by the API"),
         pytest.param(CLAIMED, UNKNOWN, [], id="unknown, until a report comes"),
@@ -149,6 +158,25 @@ def test_an_event_says_what_segment_and_marketing_need() -> None:
             },
         }
     ]
+
+
+def test_a_suppressed_message_says_which_rule_stopped_it() -> None:
+    (event,) = events({}, SUPPRESSED)
+    assert (event["messageId"], event["timestamp"]) == ("c1-sms-suppressed", "2026-01-02T03:04:05.000Z")
+    assert event["properties"] == {
+        "message_id": "message-1",
+        "event_name": "Order Shipped",
+        "sender_id": "MSGIND",
+        "parts": 2,
+        "status": "suppressed",
+        "suppressed_because": "country",
+        "reason": "phone: its country is LK, which AllowedCountries does not have",
+    }
+
+
+def test_an_event_says_by_which_mapping_its_sms_was_sent() -> None:
+    (event,) = events(CLAIMED | {"mapping": "review"}, ACCEPTED | {"mapping": "review"})
+    assert event["properties"]["mapping"] == "review"
 
 
 def test_a_failure_says_why_and_of_which_kind() -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from segment_msg91.message_view import detail, display_status, summary
-from segment_msg91.msg91.codes import DeliveryStatus, SendState
+from segment_msg91.msg91.codes import DeliveryStatus, SendState, SuppressedBecause
 from segment_msg91.msg91.failures import FAILURES, Category
 
 NOW: Final = datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
@@ -49,6 +49,7 @@ def steps(message: dict[str, Any]) -> list[tuple[str, str, str | None]]:
         ("accepted", "Accepted", "waiting"),
         ("rejected", "Refused", "bad"),
         ("invalid", "Not sent", "bad"),
+        ("suppressed", "Suppressed", "bad"),
         ("held", "Held", "waiting"),
         ("retryable", "To be retried", "waiting"),
         ("unknown", "Outcome unknown", "doubt"),
@@ -116,6 +117,33 @@ def test_the_timeline_goes_from_the_event_to_the_last_report() -> None:
         ("Report: failed", "bad", "Absent · FAILED · code 2"),
         ("Report: delivered", "good", "DELIVERED · code 1"),
     ]
+
+
+def test_a_mapped_request_names_the_mapping_of_its_url() -> None:
+    step, *_ = steps(shown(event_type="mapped", mapping="review"))
+    assert step == ("Event from Segment", "good", "mapped Order Shipped (?mapping=review)")
+
+
+@pytest.mark.parametrize(
+    ("because", "parameter"),
+    [(SuppressedBecause.COUNTRY, "AllowedCountries"), (SuppressedBecause.NOT_ON_TEST_LIST, "OnlyToNumbers")],
+)
+def test_a_suppressed_message_says_which_rule_stopped_it_and_where_to_change_it(because: str, parameter: str) -> None:
+    message = shown(send_state="suppressed", suppressed_because=because, error="phone: the rule's words")
+    assert message["sentence"].startswith("It was not sent, because")
+    assert parameter in message["advice"]
+    assert steps(message)[1] == ("Suppressed", "bad", "phone: the rule's words")
+
+
+@pytest.mark.parametrize("because", SuppressedBecause)
+def test_every_rule_has_a_sentence_of_its_own(because: SuppressedBecause) -> None:
+    sentences = {shown(send_state="suppressed", suppressed_because=one)["sentence"] for one in (because, None)}
+    assert len(sentences) == 2
+
+
+def test_a_rule_of_a_later_version_is_a_suppressed_message_all_the_same() -> None:
+    message = shown(send_state="suppressed", suppressed_because="one-of-a-later-version")
+    assert (message["label"], "rule" in message["sentence"]) == ("Suppressed", True)
 
 
 def test_a_refusal_is_shown_in_msg91s_words() -> None:

@@ -36,6 +36,8 @@ def _captured(name: str) -> bytes:
         ("single_odd_json", ["m2"], False),
         ("batch_of_1", ["only"], True),
         ("batch_of_3", ["b1", "b2", "b3"], True),
+        ("mapped_template", ["order-1"], False),
+        ("mapped_batch", ["order-3", "order-4", "order-5"], True),
     ],
 )
 def test_a_captured_body_is_split_into_its_events(

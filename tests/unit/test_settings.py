@@ -8,6 +8,7 @@ from segment_msg91.settings import (
     Defaults,
     EventSettings,
     IngestSettings,
+    NumberRules,
     ReconciliationSettings,
     ReportSettings,
     Secrets,
@@ -32,7 +33,8 @@ def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -
         messages_table="messages",
         retention=timedelta(days=400),
         msg91_base_url="https://control.msg91.com",
-        defaults=Defaults(sender_id="", template_id="", route="4", country="0", dlt_template_id=""),
+        defaults=Defaults(sender_id="", template_id="", route="4", country="0", dlt_template_id="", region=""),
+        number_rules=NumberRules(),
         max_event_age=None,
         resend_unknown_after=None,
         max_recipients_per_request=50,
@@ -50,6 +52,9 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         "DEFAULT_ROUTE": "1",
         "DEFAULT_COUNTRY": "91",
         "DEFAULT_DLT_TEMPLATE_ID": "1107161234567890123",
+        "DEFAULT_REGION": " in ",
+        "ALLOWED_COUNTRIES": "IN, ae",
+        "ONLY_TO_NUMBERS": "+919800000001, 98000 00002",
         "RETENTION_DAYS": "7",
         "MAX_EVENT_AGE_HOURS": "24",
         "RESEND_UNKNOWN_AFTER_MINUTES": "30",
@@ -62,7 +67,8 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         messages_table="messages",
         retention=timedelta(days=7),
         msg91_base_url="https://api.msg91.com",
-        defaults=Defaults("MSGIND", "60b07c0ffee0000000000001", "1", "91", "1107161234567890123"),
+        defaults=Defaults("MSGIND", "60b07c0ffee0000000000001", "1", "91", "1107161234567890123", "IN"),
+        number_rules=NumberRules(frozenset({"IN", "AE"}), frozenset({"919800000001", "919800000002"})),
         max_event_age=timedelta(hours=24),
         resend_unknown_after=timedelta(minutes=30),
         max_recipients_per_request=100,
@@ -159,6 +165,42 @@ def test_the_reports_function_does_not_start_without_a_resource(name: str) -> No
 def test_a_number_out_of_range_is_refused_by_its_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         IngestSettings.load(INGEST | {name: value})
+
+
+@pytest.mark.parametrize("value", ["UK", "91", "+91", "IND", "India", "001", "XX", "I"])
+def test_a_region_that_is_no_country_is_refused_by_its_name(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"DEFAULT_REGION: must be the two letters of a country \(ISO 3166\)"):
+        IngestSettings.load(INGEST | {"DEFAULT_REGION": value})
+
+
+@pytest.mark.parametrize("value", ["UK", "IN,UK", "IN,", ",IN", "IN,,AE", ",", "IN;AE", "India", "91"])
+def test_a_list_of_countries_with_one_that_is_none_is_refused_by_its_name(value: str) -> None:
+    with pytest.raises(SettingsError, match="ALLOWED_COUNTRIES: must be countries of two letters"):
+        IngestSettings.load(INGEST | {"ALLOWED_COUNTRIES": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ("12345", 1),
+        ("919800000001,", 2),
+        (",919800000001", 1),
+        (",", 1),
+        ("919800000001,919800000002 or 3", 2),
+        ("919800000001;919800000002", 1),
+    ],
+)
+def test_a_list_of_numbers_with_one_that_is_none_is_refused_by_its_place_and_not_quoted(value: str, place: int) -> None:
+    with pytest.raises(SettingsError, match=f"ONLY_TO_NUMBERS: entry {place} is no phone number") as caught:
+        IngestSettings.load(INGEST | {"ONLY_TO_NUMBERS": value})
+    assert "98000" not in str(caught.value)
+
+
+def test_a_number_on_the_test_list_has_its_country_code_unless_there_is_a_default_region() -> None:
+    numbers = {"ONLY_TO_NUMBERS": "9800000001"}
+    with_region = IngestSettings.load(INGEST | numbers | {"DEFAULT_REGION": "IN"})
+    assert with_region.number_rules.only_to == {"919800000001"}
+    assert IngestSettings.load(INGEST | numbers).number_rules.only_to == {"9800000001"}
 
 
 def test_a_zone_that_is_none_is_refused_by_its_name() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 PHONE_DIGITS = range(7, 16)
 _PUNCTUATION = ("P", "Z", "C")  # Unicode's categories of punctuation, spaces, and control and direction marks
+_DIALLED: Final = re.compile(r"\+?[0-9]+")
 _INTERNATIONAL_PREFIX: Final = re.compile(r"\+?(?:00)*")  # before a country code; none begins with 0
 
 
@@ -71,12 +72,22 @@ def phone_digits(value: object) -> str | None:
 
     E.164 allows no other length. MSG91 decides which numbers exist.
     """
+    digits = without_international_prefix(bare_number(value) or "")
+    return digits if len(digits) in PHONE_DIGITS else None
+
+
+def bare_number(value: object) -> str | None:
+    """Return a phone number as it is dialled, `+` or not and digits, without spaces and punctuation; else None."""
     text = text_of(value)
     if text is None or (isinstance(value, float) and "." in text):  # `.` would count as punctuation
         return None
     bare = "".join(character for character in text if unicodedata.category(character)[0] not in _PUNCTUATION)
-    digits = _INTERNATIONAL_PREFIX.sub("", bare, count=1)
-    return digits if digits.isascii() and digits.isdigit() and len(digits) in PHONE_DIGITS else None
+    return bare if _DIALLED.fullmatch(bare) else None
+
+
+def without_international_prefix(number: str) -> str:
+    """Remove what is dialled before a country code, `+` and `00`."""
+    return _INTERNATIONAL_PREFIX.sub("", number, count=1)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from segment_msg91.encoding import encoding_of
 from segment_msg91.fields import by_canonical_name, canonical, phone_digits, text_of, well_formed
+from segment_msg91.phone_numbers import read_number
 from segment_msg91.settings import Defaults
 from segment_msg91.times import parse_instant
 
@@ -20,7 +21,20 @@ INTEGRATION_NAME: Final = "segment-msg91"
 # The member with the payload of each type of event, and the member with its name.
 PAYLOADS: Final = {"identify": "traits", "page": "properties", "screen": "properties", "track": "properties"}
 _OTHER_TYPES: Final = frozenset({"group", "alias", "delete"})
-_NAMES: Final = {"page": "name", "screen": "name", "track": "event"}
+_NAMES: Final = {"page": "name", "screen": "name", "track": "event", "mapped": "event"}
+
+# When an event happened, the best knowledge first.
+_TIMES: Final = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
+
+# A mapped request is an object that a mapping in Segment's page has made of an event. It has no type, and the fields at
+# its top level; one of these shows what it is for.
+MAPPED: Final = "mapped"
+_SHOW_A_MAPPED_REQUEST: Final = frozenset({"phone", "message", "templateid", "flowid", "variables"})
+# What a mapped request may have of its event, beside the fields.
+_OF_THE_EVENT: Final = ("messageId", "userId", "anonymousId", "event", "context", "integrations", *_TIMES)
+_MAPPING_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# The messageId of our own delivery events (segment/track_events.py): a mapping may leave their context out.
+_OWN_MESSAGE_ID: Final = re.compile(r"[0-9a-f]{32,40}-sms-(sent|delivered|undelivered|failed|suppressed)")
 
 # MSG91's own parameters that an event may carry, by canonical name.
 PARAMETERS: Final = {
@@ -45,17 +59,25 @@ _MAX_BAD_PHONE_LENGTH: Final = 32
 _MAX_TEXT_LENGTH: Final = 255 * 153  # what the most parts that an SMS can have hold: longer can never be valid
 
 
+class MalformedMappingNameError(ValueError):
+    """The URL's mapping name is malformed. The text says what it must be, and quotes nothing."""
+
+
 class _InvalidFieldError(ValueError):
     """A field can't be sent. The text names the field and the remedy, and quotes no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The event that causes an SMS, as answers, tables and delivery events name it."""
+    """The event that causes an SMS, as answers, tables and delivery events name it.
+
+    `event_type` is the event's, or `mapped`. `mapping`: the mapping name in the URL.
+    """
 
     message_id: str | None
     event_type: str
     event_name: str | None = None
+    mapping: str | None = None
     user_id: str | None = field(default=None, repr=False)  # some use the number
     anonymous_id: str | None = field(default=None, repr=False)
 
@@ -104,39 +126,93 @@ class Skipped:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What an event or a mapped request says: about the event itself, and in its fields, which are at `place`."""
+
+    origin: Origin
+    event: Mapping[str, Any] = field(repr=False)
+    fields: Mapping[str, Any] = field(repr=False)
+    place: str = ""
+    is_mapped: bool = False
+
+    def at(self, problem: object) -> str:
+        """Name the place of a problem with a field."""
+        return f"{self.place}.{problem}" if self.place else str(problem)
+
+
+def mapping_name(value: str | None) -> str | None:
+    """Return the mapping name of a URL, None without one. Raises MalformedMappingNameError."""
+    if value is not None and not _MAPPING_NAME.fullmatch(value):
+        raise MalformedMappingNameError("mapping: must be 1 to 40 letters, digits, - or _, as in ?mapping=order-sms")
+    return value
+
+
 def to_sms(
-    event: object, defaults: Defaults, now: datetime, max_age: timedelta | None = None
+    event: object, defaults: Defaults, now: datetime, max_age: timedelta | None = None, mapping: str | None = None
 ) -> Sms | Invalid | Skipped:
-    """Map one Segment event. `max_age` None: events of any age are sent."""
+    """Map one Segment event, or one mapped request. `max_age` None: events of any age are sent.
+
+    `mapping`: the mapping name in the URL. It is a part of the key, so one event may cause an SMS by each mapping.
+    """
     if not isinstance(event, dict):
         return Invalid("the event: must be a JSON object", Origin(None, "unknown"))
-    origin = _origin(event)
+    request = _read(event, mapping)
+    origin = request.origin
     if len(origin.message_id or "") > _MAX_NAME_LENGTH:
         return Invalid(f"messageId: longer than {_MAX_NAME_LENGTH} characters", replace(origin, message_id=None))
     if not origin.event_type:
-        return Invalid("type: missing; identify, page, screen or track become SMS", origin)
-    if reason := _reason_to_skip(event, origin.event_type, now, max_age):
+        return Invalid(
+            "type: missing; identify, page, screen or track become SMS, and so does a mapped request: a phone, and a "
+            "message, a templateId or variables",
+            origin,
+        )
+    if reason := _reason_to_skip(request, now, max_age) or _asks_for_no_sms(request):
         return Skipped(reason, origin)
-    place = PAYLOADS[origin.event_type]
-    payload = event.get(place)
-    fields = by_canonical_name(payload) if isinstance(payload, dict) else {}
-    if reason := _asks_for_no_sms(fields, place):
-        return Skipped(reason, origin)
-    phone = phone_digits(fields.get("phone"))
+    fields = request.fields
+    phone = read_number(fields.get("phone"), defaults.region)
     bad_phone = None if phone else (text_of(fields.get("phone")) or "").strip()[:_MAX_BAD_PHONE_LENGTH] or None
-    crqid = _crqid(origin.message_id, phone or bad_phone)
+    crqid = _crqid(origin, phone or bad_phone)
     try:
-        return _sms(crqid, origin, phone, fields, defaults)
+        return _sms(crqid, request, phone, defaults)
     except _InvalidFieldError as problem:
-        return Invalid(f"{place}.{problem}", origin, crqid, phone or bad_phone)
+        return Invalid(request.at(problem), origin, crqid, phone or bad_phone)
 
 
-def _origin(event: Mapping[str, Any]) -> Origin:
-    event_type = (text_of(event.get("type")) or "").strip().lower()
+def _read(event: Mapping[str, Any], mapping: str | None) -> _Request:
+    event_type = (text_of(event.get("type")) or "").strip().lower()[:_MAX_NAME_LENGTH]
+    if event_type:
+        place, payload = _payload(event, event_type)
+        return _Request(_origin(event, event_type, mapping), event, by_canonical_name(payload), place)
+    fields = by_canonical_name(event)
+    if "type" in fields or not fields.keys() & _SHOW_A_MAPPED_REQUEST:
+        return _Request(_origin(event, "", mapping), event, {})
+    own = {name: fields.get(canonical(name)) for name in _OF_THE_EVENT}
+    return _Request(_origin(own, MAPPED, mapping), own, fields, is_mapped=True)
+
+
+def _payload(event: Mapping[str, Any], event_type: str) -> tuple[str, Mapping[str, Any]]:
+    """Return where the fields are, and the object there."""
+    place = PAYLOADS.get(event_type, "")
+    payload = event.get(place)
+    if not payload and event_type == "identify" and (traits := _member(event, "context", "traits")):
+        return "context.traits", traits  # where RudderStack's SDKs write them
+    return place, payload if isinstance(payload, dict) else {}
+
+
+def _member(event: Mapping[str, Any], name: str, member: str) -> dict[str, Any]:
+    """Return an object that is a member of an object of the event's, empty without one."""
+    parent = event.get(name)
+    value = parent.get(member) if isinstance(parent, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _origin(event: Mapping[str, Any], event_type: str, mapping: str | None) -> Origin:
     return Origin(
         message_id=(text_of(event.get("messageId")) or "").strip() or None,
-        event_type=event_type[:_MAX_NAME_LENGTH],
+        event_type=event_type,
         event_name=_name(event.get(_NAMES.get(event_type, ""))),
+        mapping=mapping,
         user_id=_name(event.get("userId")),
         anonymous_id=_name(event.get("anonymousId")),
     )
@@ -146,14 +222,15 @@ def _name(value: object) -> str | None:
     return (text_of(value) or "").strip()[:_MAX_NAME_LENGTH] or None
 
 
-def _reason_to_skip(event: Mapping[str, Any], event_type: str, now: datetime, max_age: timedelta | None) -> str | None:
-    if event_type not in PAYLOADS:
+def _reason_to_skip(request: _Request, now: datetime, max_age: timedelta | None) -> str | None:
+    event, event_type = request.event, request.origin.event_type
+    if event_type not in PAYLOADS and not request.is_mapped:
         name = event_type if event_type in _OTHER_TYPES else "these"
         return f"type: {name} events send no SMS"
-    context = event.get("context")
-    integration = context.get("integration") if isinstance(context, dict) else None
-    if isinstance(integration, dict) and integration.get("name") == INTEGRATION_NAME:
+    if _member(event, "context", "integration").get("name") == INTEGRATION_NAME:
         return "context.integration: this event came from us"
+    if request.is_mapped and _OWN_MESSAGE_ID.fullmatch(request.origin.message_id or ""):
+        return "messageId: this event came from us"
     integrations = event.get("integrations")
     if isinstance(integrations, dict) and any(
         name.lower() == "msg91" and value is False for name, value in integrations.items()
@@ -165,7 +242,7 @@ def _reason_to_skip(event: Mapping[str, Any], event_type: str, now: datetime, ma
 
 
 def _age(event: Mapping[str, Any], now: datetime) -> timedelta | None:
-    for name in ("timestamp", "originalTimestamp", "sentAt", "receivedAt"):
+    for name in _TIMES:
         text = event.get(name)
         moment = parse_instant(text) if isinstance(text, str) else None
         if moment:
@@ -177,22 +254,29 @@ def _template_id(fields: Mapping[str, Any]) -> object:
     return fields.get("templateid", fields.get("flowid"))
 
 
-def _asks_for_no_sms(fields: Mapping[str, Any], place: str) -> str | None:
-    """Return why fields ask for no SMS. A sender or a template shows the intent: then a missing field is an error."""
-    if "senderid" in fields or _template_id(fields) is not None:
+def _asks_for_no_sms(request: _Request) -> str | None:
+    """Return why an event asks for no SMS. If its intent shows, a missing field is an error instead.
+
+    A sender or a template shows it, and a mapping, which is made for SMS.
+    """
+    fields = request.fields
+    if request.is_mapped or "senderid" in fields or _template_id(fields) is not None:
         return None
     if "phone" not in fields:
-        return f"{place}.phone: missing"
+        return request.at("phone: missing")
     if "message" not in fields and not fields.get("variables"):
-        return f"{place}.message: missing, and no templateId or variables"
+        return request.at("message: missing, and no templateId or variables")
     return None
 
 
-def _sms(crqid: str, origin: Origin, phone: str | None, fields: Mapping[str, Any], defaults: Defaults) -> Sms:
+def _sms(crqid: str, request: _Request, phone: str | None, defaults: Defaults) -> Sms:
+    origin, fields = request.origin, request.fields
+    if request.is_mapped and origin.message_id is None:
+        raise _InvalidFieldError("messageId: missing, so a retry could not be recognised; map it from $.messageId")
     if phone is None:
-        raise _InvalidFieldError(_phone_problem(fields.get("phone")))
+        raise _InvalidFieldError(_phone_problem(fields.get("phone"), defaults.region))
     first_name = _optional_text(fields, "firstname", "firstName")
-    variables = _variables(fields)
+    variables = _variables(fields, is_mapped=request.is_mapped)
     text = _optional_text(fields, "message", "message")
     if text is not None:
         text = _filled_in(text, {"firstname": first_name or "", **{canonical(n): v for n, v in variables.items()}})
@@ -254,10 +338,15 @@ def _free_text(
     )
 
 
-def _phone_problem(value: object) -> str:
+def _phone_problem(value: object, region: str) -> str:
     if value is None:
         return "phone: missing; give the number with its country code"
     text = text_of(value)
+    if region and phone_digits(value):
+        return (
+            f"phone: neither a mobile number of {region} (DefaultRegion) nor, with a + in front, a valid number of any "
+            "country; give it with its country code, as in +918818888758"
+        )
     found = "not a text or number" if text is None else f"no phone number in its {len(text)} characters"
     return f"phone: {found}; give 7 to 15 digits with the country code, as in 918818888758"
 
@@ -278,8 +367,11 @@ def _sender_id(fields: Mapping[str, Any], defaults: Defaults) -> str | None:
     return sender_id or None
 
 
-def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return the members of `variables`. Their names are the template's own, and case-sensitive."""
+def _variables(fields: Mapping[str, Any], *, is_mapped: bool) -> dict[str, str]:
+    """Return the members of `variables`. Their names are the template's own, and case-sensitive.
+
+    A mapping may take over a whole object of the event: what is no text or number there is left out.
+    """
     value = fields.get("variables", {})
     if not isinstance(value, dict):
         raise _InvalidFieldError('variables: must be an object, as in {"VAR1": "text"}')
@@ -287,6 +379,8 @@ def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
     for name, member in value.items():
         text = _variable_text(member)
         if text is None:
+            if is_mapped:
+                continue
             raise _InvalidFieldError(f"variables.{well_formed(name)[:_MAX_NAME_LENGTH]}: must be a text or number")
         if canonical(name) not in ("mobiles", "crqid"):  # the recipient's own fields in a Flow request
             variables[well_formed(name)] = text
@@ -334,11 +428,12 @@ def _filled_in(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(filling, text)
 
 
-def _crqid(message_id: str | None, phone: str | None) -> str:
+def _crqid(origin: Origin, phone: str | None) -> str:
     """Return the key of an event's SMS to a number: 40 letters and digits, at most MSG91's 52.
 
     An event without a message id cannot be recognised again, so its key is random.
     """
-    if message_id is None:
+    if origin.message_id is None:
         return uuid.uuid4().hex
-    return hashlib.sha256(json.dumps([message_id, phone]).encode()).hexdigest()[:40]
+    parts = [origin.message_id, phone, *([origin.mapping] if origin.mapping else [])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

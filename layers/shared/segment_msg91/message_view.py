@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from segment_msg91.masking import masked, without_numbers, without_own_number
-from segment_msg91.msg91.codes import FINAL, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import FINAL, DeliveryStatus, SendState, SuppressedBecause
 from segment_msg91.msg91.failures import FAILURES, Category
 from segment_msg91.times import instant
 
@@ -105,6 +105,26 @@ _SENDING: Final = {
         "Segment retries the event automatically for four hours.",
     ),
     SendState.UNKNOWN: _UNKNOWN,
+    SendState.SUPPRESSED: DisplayStatus(
+        "Suppressed",
+        Severity.BAD,
+        "A rule of this stack stopped it before it was sent.",
+        "The reason below names the rule. It is not sent again automatically.",
+    ),
+}
+_SUPPRESSED: Final = {
+    SuppressedBecause.COUNTRY: DisplayStatus(
+        "Suppressed",
+        Severity.BAD,
+        "It was not sent, because this stack sends no SMS to the number's country.",
+        "If it should, add the country to AllowedCountries. This SMS is not sent again: track a new event.",
+    ),
+    SuppressedBecause.NOT_ON_TEST_LIST: DisplayStatus(
+        "Suppressed",
+        Severity.BAD,
+        "It was not sent, because this stack sends to test numbers only.",
+        "To receive its SMS, add the number to OnlyToNumbers, and track a new event. In production, the list is empty.",
+    ),
 }
 _STEPS: Final = {
     SendState.SENDING: "Handed to MSG91",
@@ -114,6 +134,7 @@ _STEPS: Final = {
     SendState.HELD: "Held: MSG91 refused",
     SendState.RETRYABLE: "MSG91 not reached",
     SendState.UNKNOWN: "No answer from MSG91",
+    SendState.SUPPRESSED: "Suppressed",
 }
 
 _TOO_OLD: Final = DisplayStatus(
@@ -182,6 +203,9 @@ def _base_status(message: Item, now: datetime) -> DisplayStatus:
     state = SendState(message.get("send_state", SendState.UNKNOWN))
     if state is SendState.SENDING and str(message.get("lease_until", "")) <= instant(now):
         return _UNKNOWN  # its sender was stopped midway
+    because = message.get("suppressed_because")
+    if state is SendState.SUPPRESSED and because in list(SuppressedBecause):
+        return _SUPPRESSED[SuppressedBecause(because)]
     return _SENDING[state]
 
 
@@ -191,7 +215,8 @@ def _category(message: Item) -> Category | None:
 
 
 def _timeline(message: Item, reports: Sequence[Item], now: datetime) -> Iterator[View]:
-    name = " ".join(filter(None, (message.get("event_type"), _redacted(message, "event_name"))))
+    mapping = f"(?mapping={message['mapping']})" if "mapping" in message else None
+    name = " ".join(filter(None, (message.get("event_type"), _redacted(message, "event_name"), mapping)))
     yield _step(message.get("created_at"), "Event from Segment", Severity.GOOD, name)
     state = SendState(message.get("send_state", SendState.UNKNOWN))
     tone = Severity.GOOD if state is SendState.ACCEPTED else _send_status(message, now).tone

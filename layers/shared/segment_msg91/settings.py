@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Final, Self
 
+from segment_msg91.phone_numbers import is_region, read_number
 from segment_msg91.times import parse_offset
 
 _ROTATION: Final = 2  # the current credential and the one it replaces
@@ -31,6 +32,18 @@ class Defaults:
     route: str = "4"
     country: str = "0"
     dlt_template_id: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRules:
+    """Which numbers may be sent to. Empty: all.
+
+    `allowed_countries`: ISO 3166. `only_to`: digits with country code, for a stack that sends to testers only.
+    """
+
+    allowed_countries: frozenset[str] = frozenset()
+    only_to: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class IngestSettings:
     retention: timedelta
     msg91_base_url: str
     defaults: Defaults
+    number_rules: NumberRules
     max_event_age: timedelta | None
     resend_unknown_after: timedelta | None
     max_recipients_per_request: int
@@ -52,6 +66,7 @@ class IngestSettings:
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read the environment. Raises SettingsError."""
         standard = Defaults()
+        region = _region(environ, "DEFAULT_REGION")
         return cls(
             secret_id=_required(environ, "SECRET_ID"),
             messages_table=_required(environ, "MESSAGES_TABLE"),
@@ -63,6 +78,11 @@ class IngestSettings:
                 route=environ.get("DEFAULT_ROUTE", standard.route).strip(),
                 country=environ.get("DEFAULT_COUNTRY", standard.country).strip(),
                 dlt_template_id=environ.get("DEFAULT_DLT_TEMPLATE_ID", "").strip(),
+                region=region,
+            ),
+            number_rules=NumberRules(
+                allowed_countries=_regions(environ, "ALLOWED_COUNTRIES"),
+                only_to=_numbers(environ, "ONLY_TO_NUMBERS", region),
             ),
             max_event_age=timedelta(hours=_whole(environ, "MAX_EVENT_AGE_HOURS", 0)) or None,
             resend_unknown_after=timedelta(minutes=_whole(environ, "RESEND_UNKNOWN_AFTER_MINUTES", 0)) or None,
@@ -244,6 +264,37 @@ def _whole(environ: Mapping[str, str], name: str, default: int, least: int = 0) 
     if not text.isascii() or not text.isdigit() or int(text) < least:
         raise SettingsError(f"{name}: must be a whole number of {least} or more")
     return int(text)
+
+
+def _region(environ: Mapping[str, str], name: str) -> str:
+    code = environ.get(name, "").strip().upper()
+    if code and not is_region(code):
+        raise SettingsError(f"{name}: must be the two letters of a country (ISO 3166), as in IN or GB, or empty")
+    return code
+
+
+def _regions(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    codes = _list(environ, name)
+    if not all(is_region(code.upper()) for code in codes):
+        raise SettingsError(f"{name}: must be countries of two letters (ISO 3166) separated by commas, as in IN,AE")
+    return frozenset(code.upper() for code in codes)
+
+
+def _numbers(environ: Mapping[str, str], name: str, region: str) -> frozenset[str]:
+    """Read a list of phone numbers. An error names the place of the wrong one, because logs hold no numbers."""
+    numbers = [read_number(text, region) for text in _list(environ, name)]
+    if None in numbers:
+        raise SettingsError(
+            f"{name}: entry {numbers.index(None) + 1} is no phone number; write each with its country code, as in "
+            "918818888758, separated by commas"
+        )
+    return frozenset(number for number in numbers if number)
+
+
+def _list(environ: Mapping[str, str], name: str) -> list[str]:
+    """Return the entries of a list separated by commas. A blank one stays, so that it is refused."""
+    text = environ.get(name, "").strip()
+    return [entry.strip() for entry in text.split(",")] if text else []
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:

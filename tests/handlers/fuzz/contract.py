@@ -22,7 +22,9 @@ MAX_HASH_KEY_BYTES: Final = 2048
 MAX_SORT_KEY_BYTES: Final = 1024
 MAX_BAD_PHONE_LENGTH: Final = 32
 
-_SEND_STATES: Final = frozenset(["sending", "accepted", "rejected", "invalid", "held", "retryable", "unknown"])
+_SEND_STATES: Final = frozenset(
+    ["sending", "accepted", "rejected", "invalid", "held", "retryable", "unknown", "suppressed"]
+)
 _STATUSES: Final = frozenset(["delivered", "failed", "ndnc", "rejected", "blocked", "pending", "unknown"])
 _OF_INDIA: Final = frozenset(["dlt_template", "dlt_entity", "dlt_header", "dlt_consent", "dnd"])
 _OF_PHONES: Final = frozenset(["blocked", "invalid_number", "unreachable", "expired", "rejected_by_operator"])
@@ -69,6 +71,7 @@ def _is_in(values: frozenset[str]) -> Check:
 MESSAGE: Final[Mapping[str, Check]] = {
     "crqid": _matches("[A-Za-z0-9]{1,52}"),
     **dict.fromkeys(("message_id", "event_type", "event_name", "user_id", "anonymous_id", "error"), _is_text),
+    "mapping": _matches("[A-Za-z0-9_-]{1,40}"),
     **dict.fromkeys(("sender_id", "template_id", "request_id", "error_code", "claim_id"), _is_text),
     "phone": _is_phone_or_its_text,
     "encoding": _is_in(frozenset({"GSM-7", "UCS-2"})),
@@ -77,6 +80,7 @@ MESSAGE: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("created_at", "settled_at", "lease_until", "scheduled_at"), _is_instant),
     "awaiting_report": _matches("[0-7]"),
     "crqid_shared": lambda value: value is True,
+    "suppressed_because": _is_in(frozenset({"country", "not_on_test_list"})),
 }
 REPORT: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("report_group", "report_id", "request_id", "crqid", "matched", "sender_id"), _is_text),
@@ -120,10 +124,10 @@ def about_segment(answer: "Answer", messages: Sequence["Item"], sent: Sequence["
     """Check the result of an event, while MSG91 accepts everything and AWS works."""
     yield from about_answer(answer, frozenset({200, 400, 401, 413}))
     results = answer.body.get("results", [])
-    if not {result["status"] for result in results} <= {"accepted", "duplicate", "skipped", "invalid"}:
+    if not {result["status"] for result in results} <= {"accepted", "duplicate", "skipped", "invalid", "suppressed"}:
         yield f"results that nothing explains: {results}"
     states = {message.get("send_state") for message in messages}
-    if not states <= ({"accepted", "invalid"} if answer.status == 200 else {"invalid"}):
+    if not states <= ({"accepted", "invalid", "suppressed"} if answer.status == 200 else {"invalid"}):
         yield f"answered {answer.status}, and stored as {states}"
     if messages and not results:
         yield "stored, but not answered"
@@ -148,6 +152,8 @@ def about_message(message: "Item") -> Iterator[str]:
             yield "invalid, and not why or since when"
     elif not is_phone(message.get("phone")) or "settled_at" not in message:
         yield "sent, without a phone number or its time"
+    if ("suppressed_because" in message) != (message.get("send_state") == "suppressed"):
+        yield "suppressed, and not why, or the reverse"
 
 
 def about_report(report: "Item") -> Iterator[str]:

@@ -47,11 +47,17 @@ def _event(message_id: str, kind: str, properties: dict[str, Any]) -> dict[str, 
     return named | SURROUNDINGS | {place: PAYLOAD | properties}
 
 
+def _mapped(message_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"messageId": message_id, "event": "Order Completed"} | SURROUNDINGS | PAYLOAD | fields
+
+
 EVENTS: Final = [
     _event("m1", "track", {}),
     _event("m2", "track", TEMPLATE),
     _event("m3", "page", PARAMETERS),
     _event("m4", "identify", TEMPLATE | PARAMETERS),
+    _mapped("m5", PARAMETERS),
+    _mapped("m6", TEMPLATE | {"variables": {"order": {"id": 1}, "total": 27.5}}),
 ]
 BATCHES: Final = [EVENTS[:2], EVENTS, [EVENTS[0], EVENTS[0]], [{"json": event} for event in EVENTS[2:]]]
 SAMPLES: Final = [json.dumps(sample) for sample in (*EVENTS, {"json": EVENTS[0]}, *BATCHES)]
@@ -81,6 +87,19 @@ def check(left: Leftovers) -> Check:
 @odd.FUZZED
 @given(body=BODY)
 def test_any_json_gets_an_answer_that_matches_the_record(body: str, ingest: "Endpoint", check: Check) -> None:
+    assert check(ingest(body)) == []
+
+
+@pytest.mark.parametrize(
+    "rules", [{"DEFAULT_REGION": "IN"}, {"ALLOWED_COUNTRIES": "AE"}, {"ONLY_TO_NUMBERS": "919800000002"}], ids=str
+)
+@odd.FUZZED
+@given(body=odd.mutated(SAMPLES))
+def test_any_json_gets_such_an_answer_under_rules_too(
+    rules: dict[str, str], body: str, ingest: "Endpoint", check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in rules.items():
+        monkeypatch.setenv(name, value)
     assert check(ingest(body)) == []
 
 

@@ -17,6 +17,14 @@ class SendState(StrEnum):
     HELD = "held"
     RETRYABLE = "retryable"
     UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+
+
+class SuppressedBecause(StrEnum):
+    """The rule that stopped an SMS before it was sent (`suppressed_because`)."""
+
+    COUNTRY = "country"
+    NOT_ON_TEST_LIST = "not_on_test_list"
 
 
 IN_DOUBT: Final = frozenset({SendState.SENDING, SendState.UNKNOWN})

@@ -22,6 +22,7 @@ class EventName(StrEnum):
     DELIVERED = "SMS Delivered"
     UNDELIVERED = "SMS Undelivered"
     FAILED = "SMS Failed"
+    SUPPRESSED = "SMS Suppressed"
 
 
 # The event of each status that ends a message. MSG91 accepted all that are reported; only `failed` was on its way to
@@ -34,6 +35,11 @@ EVENT_OF: Final = {
     DeliveryStatus.BLOCKED: EventName.FAILED,
     DeliveryStatus.UNREPORTED: EventName.UNDELIVERED,
     DeliveryStatus.NOT_SENT: EventName.UNDELIVERED,
+}
+# The event of each state that ends a message without a report.
+_EVENT_OF_SEND: Final[Mapping[str, EventName]] = {
+    SendState.REJECTED: EventName.FAILED,
+    SendState.SUPPRESSED: EventName.SUPPRESSED,
 }
 _FAILURES: Final = frozenset({EventName.UNDELIVERED, EventName.FAILED})
 
@@ -61,8 +67,8 @@ def _event_names(message: Message) -> list[EventName]:
         names.append(EventName.SENT)
     if status in EVENT_OF:
         names.append(EVENT_OF[status])
-    if status is None and _is_rejected(message):
-        names.append(EventName.FAILED)
+    if status is None and (outcome := _EVENT_OF_SEND.get(str(message.get("send_state")))):
+        names.append(outcome)
     return names
 
 
@@ -96,6 +102,7 @@ def _properties(name: EventName, message: Message, written_at: datetime) -> dict
     properties = {
         "message_id": message.get("message_id"),
         "event_name": message.get("event_name"),
+        "mapping": message.get("mapping"),
         "request_id": message.get("request_id"),
         "sender_id": message.get("sender_id"),
         "parts": message.get("parts"),
@@ -112,6 +119,8 @@ def _properties(name: EventName, message: Message, written_at: datetime) -> dict
         words = ("failure_reason", "delivery_description", "error") if _delivery_status(message) else ("error",)
         properties["failure_reason"] = next((message[word] for word in words if word in message), None)
         properties["failure_category"] = message.get("failure_category")
+    if name is EventName.SUPPRESSED:
+        properties |= {"suppressed_because": message.get("suppressed_because"), "reason": message.get("error")}
     accepted_at = _instant_of(message, "settled_at")
     if name is EventName.DELIVERED and accepted_at and _is_accepted(message):
         delivered_at = _outcome_at(message, accepted_at, written_at)
@@ -129,7 +138,7 @@ def _sent_at(message: Message, written_at: datetime) -> datetime:
 
 
 def _outcome_at(message: Message, sent_at: datetime, written_at: datetime) -> datetime:
-    """Return the time of the outcome, by its report, by its conclusion, or by the refusal of MSG91's API.
+    """Return the time of the outcome, by its report or conclusion, or when MSG91's API or a rule of ours refused it.
 
     Never before the send: reports have whole seconds, by another clock.
     """

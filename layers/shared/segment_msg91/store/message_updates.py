@@ -38,15 +38,17 @@ _OF_CONCLUSION: Final = ("delivery_status", "delivery_description", "delivery_or
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """What is to be claimed: the message's key and what describes it. An invalid one is only put on record.
+    """What is to be claimed: the message's key and what describes it.
 
-    `write_once`: attributes that keep the value of the first claim. `awaiting_report`: the partition of the index of
-    messages without an end; None keeps the message out of it.
+    One that is `refused_as` invalid or suppressed is only put on record, with the `reason`. `write_once`: attributes
+    that keep the value of the first claim. `awaiting_report`: the partition of the index of messages without an end;
+    None keeps the message out of it.
     """
 
     crqid: str
     attributes: Mapping[str, Value | None] = field(repr=False)
-    invalid_reason: str | None = None
+    refused_as: SendState | None = None
+    reason: str | None = None
     write_once: Mapping[str, Value] = field(default_factory=dict, repr=False)
     awaiting_report: str | None = None
 
@@ -125,34 +127,35 @@ def claim(
 
     Condition: there is no such message yet. Or it is known that nothing was sent (`held`, `retryable`), and no report
     has come, because a report proves a send whatever its answer was. With `resend_after` also: its outcome has been in
-    doubt for that long since its lease ended. A conclusion is no report, and changes nothing in what is sent.
+    doubt for that long since its lease ended; it is never refused instead, because it may have been sent. A conclusion
+    is no report, and changes nothing in what is sent.
     """
     update = _update(request.crqid)
     name, value = update.name, update.value
     state = name("send_state")
     claimable = f"{state} IN ({value('held', SendState.HELD)}, {value('retryable', SendState.RETRYABLE)})"
     unreported = f"attribute_not_exists({name('delivery_status')})"
-    if resend_after:
+    is_refused = request.refused_as is not None
+    if resend_after and not is_refused:
         concluded = ", ".join(value(str(status), status) for status in sorted(CONCLUSIONS))
         unreported = f"({unreported} OR {name('delivery_status')} IN ({concluded}))"
         in_doubt = f"{value('sending_then', SendState.SENDING)}, {value('unknown_then', SendState.UNKNOWN)}"
         since = value("in_doubt_since", instant(now - resend_after))
         claimable += f" OR ({state} IN ({in_doubt}) AND {name('lease_until')} < {since})"
     update.condition(f"attribute_not_exists({name('crqid')}) OR ({unreported} AND ({claimable}))")
-    is_invalid = request.invalid_reason is not None
     update.set(
         {
             **request.attributes,
             "claim_id": claim_id,
-            "send_state": SendState.INVALID if is_invalid else SendState.SENDING,
-            "error": request.invalid_reason,
-            "settled_at": instant(now) if is_invalid else None,
-            "lease_until": None if is_invalid else instant(now + lease),
-            "awaiting_report": None if is_invalid else request.awaiting_report,
+            "send_state": request.refused_as or SendState.SENDING,
+            "error": request.reason,
+            "settled_at": instant(now) if is_refused else None,
+            "lease_until": None if is_refused else instant(now + lease),
+            "awaiting_report": None if is_refused else request.awaiting_report,
         },
         remove_absent=("error", "error_code", "failure_category", "settled_at", "awaiting_report"),
     )
-    if resend_after:
+    if resend_after and not is_refused:
         update.remove(*_OF_CONCLUSION)
     update.set_once(
         {

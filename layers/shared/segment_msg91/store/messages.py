@@ -41,7 +41,7 @@ __all__ = [
     "StatusUpdate",
 ]
 
-_DONE: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID})
+_DONE: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID, SendState.SUPPRESSED})
 
 
 @dataclass(frozen=True, slots=True)

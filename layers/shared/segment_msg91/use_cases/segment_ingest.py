@@ -15,12 +15,13 @@ from segment_msg91.circuit_breaker import CircuitBreaker, FailureKind, OpenReaso
 from segment_msg91.mapping import Invalid, Skipped, Sms
 from segment_msg91.msg91 import requests
 from segment_msg91.msg91.client import CALL_SECONDS, Msg91, Outcome
-from segment_msg91.msg91.codes import SendState
+from segment_msg91.msg91.codes import SendState, SuppressedBecause
 from segment_msg91.msg91.failures import Category
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.aws import StoreUnavailableError, Value
 from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement
 from segment_msg91.store.search_keys import awaiting_partition, search_keys
+from segment_msg91.suppression import Suppressed, checked
 from segment_msg91.times import instant
 
 # The time that a claim is ours. It is longer than the function's Timeout in template.yaml, so that a lease that has
@@ -44,6 +45,7 @@ class Status(StrEnum):
     DUPLICATE = "duplicate"
     SKIPPED = "skipped"
     INVALID = "invalid"
+    SUPPRESSED = "suppressed"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
     IN_FLIGHT = "in_flight"
@@ -51,6 +53,10 @@ class Status(StrEnum):
     RETRY = "retry"
 
 
+type Wanted = Sms | Invalid | Suppressed
+"""What an event asks for. All but an SMS are only put on record."""
+
+_FINAL: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID, SendState.SUPPRESSED})
 _RESULT_OF: Final = {
     SendState.ACCEPTED: Status.ACCEPTED,
     SendState.REJECTED: Status.REJECTED,
@@ -64,6 +70,7 @@ HTTP_STATUS: Final = {
     Status.DUPLICATE: 200,
     Status.SKIPPED: 200,
     Status.INVALID: 400,
+    Status.SUPPRESSED: 200,
     Status.REJECTED: 400,
     Status.UNKNOWN: 200,
     Status.IN_FLIGHT: 503,
@@ -84,6 +91,7 @@ class Result:
     error_code: str | None = None
     retry_with: int | None = None
     failure_category: Category | None = None
+    suppressed_because: SuppressedBecause | None = None
 
     @property
     def http_status(self) -> int:
@@ -120,14 +128,15 @@ class Sender:
         self._fresh_authkey = fresh_authkey
         self._breaker = CircuitBreaker()
 
-    def send(self, events: Sequence[object], authkey: str, deadline: datetime) -> list[Result]:
+    def send(
+        self, events: Sequence[object], authkey: str, deadline: datetime, mapping_name: str | None = None
+    ) -> list[Result]:
         """Send for events, and answer for each in their order. What can't be done by `deadline` is left to a retry."""
         self._msg91.drop_idle_connections()
         now = self._clock()
-        settings = self._settings
-        mapped = [mapping.to_sms(event, settings.defaults, now, settings.max_event_age) for event in events]
+        mapped = [self._map(event, now, mapping_name) for event in events]
         # The same event twice in a batch is one message: the first represents both.
-        wanted: dict[str, Sms | Invalid] = {}
+        wanted: dict[str, Wanted] = {}
         for mapped_event in mapped:
             if not isinstance(mapped_event, Skipped) and mapped_event.crqid:
                 wanted.setdefault(mapped_event.crqid, mapped_event)
@@ -136,7 +145,12 @@ class Sender:
             outcomes |= self._send_chunk(chunk, authkey, deadline)
         return _in_order(mapped, outcomes)
 
-    def _send_chunk(self, chunk: Sequence[Sms | Invalid], authkey: str, deadline: datetime) -> dict[str, Result]:
+    def _map(self, event: object, now: datetime, mapping_name: str | None) -> Wanted | Skipped:
+        settings = self._settings
+        mapped = mapping.to_sms(event, settings.defaults, now, settings.max_event_age, mapping_name)
+        return checked(mapped, settings.number_rules) if isinstance(mapped, Sms) else mapped
+
+    def _send_chunk(self, chunk: Sequence[Wanted], authkey: str, deadline: datetime) -> dict[str, Result]:
         """Claim, send and settle."""
         now = self._clock()
         if deadline - now < timedelta(seconds=_CHUNK_SECONDS):
@@ -144,7 +158,7 @@ class Sender:
         results: dict[str, Result] = {}
         if open_reason := self._breaker.open_reason(now):
             results = {sms.crqid: _not_called(sms, open_reason) for sms in chunk if isinstance(sms, Sms)}
-            chunk = [invalid for invalid in chunk if isinstance(invalid, Invalid)]
+            chunk = [refused for refused in chunk if not isinstance(refused, Sms)]
         claims = self._messages.claim(self._claim_requests(chunk, now), now, LEASE, self._settings.resend_unknown_after)
         claimed: list[tuple[Sms, Claimed]] = []
         for wanted, claim in zip(chunk, claims, strict=True):
@@ -156,7 +170,7 @@ class Sender:
         self._settle(sent)
         return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
 
-    def _claim_requests(self, chunk: Sequence[Sms | Invalid], now: datetime) -> list[ClaimRequest]:
+    def _claim_requests(self, chunk: Sequence[Wanted], now: datetime) -> list[ClaimRequest]:
         contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
         claims = [
             _claim_request(wanted, now, shared=isinstance(wanted, Sms) and contents[wanted.content] > 1)
@@ -168,15 +182,14 @@ class Sender:
             claims = [_with_search_keys(claim, now) for claim in claims]
         return claims
 
-    def _unclaimed(self, wanted: Sms | Invalid, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
+    def _unclaimed(self, wanted: Wanted, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
         if isinstance(claim, NotClaimed):
             return _retry(wanted, f"the database did not take the claim ({claim.reason})")
         if isinstance(claim, Found):
             return self._found(wanted, claim, now)
-        reason = wanted.reason if isinstance(wanted, Invalid) else None
-        return Result(Status.INVALID, wanted.origin.message_id, crqid=wanted.crqid, reason=reason)
+        return _refused(wanted)
 
-    def _found(self, wanted: Sms | Invalid, found: Found, now: datetime) -> Result:
+    def _found(self, wanted: Wanted, found: Found, now: datetime) -> Result:
         """Answer for an event whose message is stored already."""
         message_id = wanted.origin.message_id
         before = Result(
@@ -187,7 +200,7 @@ class Sender:
             reason=found.error,
             error_code=found.error_code,
         )
-        if found.is_reported or found.send_state in (SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID):
+        if found.is_reported or found.send_state in _FINAL:
             reason = f"{found.send_state} by an earlier delivery" + (f": {found.error}" if found.error else "")
             return replace(before, reason=reason)
         if found.send_state is SendState.SENDING and found.lease_until > instant(now):
@@ -299,7 +312,7 @@ def summary(results: Sequence[Result], *, is_batch: bool) -> tuple[int, str]:
     return 503, line + " Retry all of them; those that are final will be duplicates."
 
 
-def _in_order(mapped: Sequence[Sms | Invalid | Skipped], outcomes: dict[str, Result]) -> list[Result]:
+def _in_order(mapped: Sequence[Wanted | Skipped], outcomes: dict[str, Result]) -> list[Result]:
     results: list[Result] = []
     answered: set[str] = set()
     for event in mapped:
@@ -320,28 +333,49 @@ def _in_order(mapped: Sequence[Sms | Invalid | Skipped], outcomes: dict[str, Res
     return results
 
 
-def _claim_request(wanted: Sms | Invalid, now: datetime, *, shared: bool) -> ClaimRequest:
+def _refused(wanted: Wanted) -> Result:
+    """Answer for an event that was put on record, and is not sent."""
+    message_id = wanted.origin.message_id
+    if isinstance(wanted, Suppressed):
+        return Result(
+            Status.SUPPRESSED,
+            message_id,
+            crqid=wanted.crqid,
+            reason=wanted.reason,
+            suppressed_because=wanted.because,
+        )
+    reason = wanted.reason if isinstance(wanted, Invalid) else None
+    return Result(Status.INVALID, message_id, crqid=wanted.crqid, reason=reason)
+
+
+def _claim_request(wanted: Wanted, now: datetime, *, shared: bool) -> ClaimRequest:
     """Describe a message. `shared`: others have the same text, and MSG91 may report them under its CRQID."""
     origin = wanted.origin
     attributes: dict[str, Value | None] = {
         "message_id": origin.message_id,
         "event_type": origin.event_type,
         "event_name": origin.event_name,
+        "mapping": origin.mapping,
         "user_id": origin.user_id,
         "anonymous_id": origin.anonymous_id,
-        "phone": wanted.phone,
     }
     if isinstance(wanted, Invalid):
-        return ClaimRequest(str(wanted.crqid), attributes, wanted.reason)
-    described = {
-        "sender_id": wanted.sender_id,
-        "template_id": wanted.template_id,
-        "encoding": wanted.encoding,
-        "parts": wanted.parts,
+        return ClaimRequest(
+            str(wanted.crqid), attributes | {"phone": wanted.phone}, SendState.INVALID, reason=wanted.reason
+        )
+    sms = wanted.sms if isinstance(wanted, Suppressed) else wanted
+    attributes |= {
+        "phone": sms.phone,
+        "sender_id": sms.sender_id,
+        "template_id": sms.template_id,
+        "encoding": sms.encoding,
+        "parts": sms.parts,
         "crqid_shared": shared or None,
-        "scheduled_at": requests.scheduled_at(wanted, now),
     }
-    return ClaimRequest(wanted.crqid, attributes | described)
+    if isinstance(wanted, Suppressed):
+        attributes["suppressed_because"] = wanted.because
+        return ClaimRequest(sms.crqid, attributes, SendState.SUPPRESSED, reason=wanted.reason)
+    return ClaimRequest(sms.crqid, attributes | {"scheduled_at": requests.scheduled_at(sms, now)})
 
 
 def _with_search_keys(request: ClaimRequest, now: datetime) -> ClaimRequest:
@@ -382,5 +416,5 @@ def _advice(reason: OpenReason) -> str:
     return f"{reason.reason}; MSG91 is called again within {reason.open_for // timedelta(seconds=1)} s"
 
 
-def _retry(wanted: Sms | Invalid, reason: str) -> Result:
+def _retry(wanted: Wanted, reason: str) -> Result:
     return Result(Status.RETRY, wanted.origin.message_id, crqid=wanted.crqid, reason=reason)
