@@ -72,10 +72,11 @@ def _record(outcome: Reconciliation) -> None:
     count("SmsMissingInLogs", outcome.missing)
     count("WebhookSilent", outcome.silent)
     count_reports(outcome.tally)
+    counts = outcome.as_json() | {"unreadable": outcome.unreadable}
     if outcome.problems:
-        logger.error("reconciliation incomplete", counts=outcome.as_json(), problems=outcome.problems[:3])
+        logger.error("reconciliation incomplete", counts=counts, problems=outcome.problems[:3])
     else:
-        logger.info("reconciliation", counts=outcome.as_json())
+        logger.info("reconciliation", counts=counts)
 
 
 if in_lambda():  # the init phase has a whole core, and no request waits for it

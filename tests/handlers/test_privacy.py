@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from tests.fakes.dynamodb import UnreliableDynamoDb
     from tests.fakes.events import Track
     from tests.fakes.msg91 import FakeMsg91
-    from tests.handlers.conftest import Answer, Endpoint, Output
+    from tests.fakes.msg91_logs import FakeLogs
+    from tests.handlers.conftest import Answer, Endpoint, Invoke, Output
 
 type Drive = Callable[["World"], object]
 
@@ -70,10 +71,12 @@ QUOTING: Final = f"{PHONE} {TEXT} marked-authkey marked-token"
 
 @dataclass(slots=True)
 class World:
-    """Both functions, their fakes, and their output."""
+    """The functions, their fakes, and their output."""
 
     segment: "Endpoint"
     msg91_reports: "Endpoint"
+    schedule: "Invoke"
+    logs: "FakeLogs"
     msg91: "FakeMsg91"
     dynamodb: "UnreliableDynamoDb"
     aws: "Aws"
@@ -93,6 +96,9 @@ class World:
 
     def redrive(self, *records: dict[str, Any]) -> None:
         self._watched(lambda: self.msg91_reports.invoke({"Records": list(records)}))
+
+    def reconcile(self) -> None:
+        self.revealed.append(json.dumps(self._watched(lambda: self.schedule({}))))
 
     def queued(self, queue: str) -> list[dict[str, Any]]:
         return [event["Records"][0] for event in self.aws.queued(queue)]
@@ -133,6 +139,8 @@ def _as_in_lambda() -> Iterator[io.StringIO]:
 def world(  # noqa: PLR0913, PLR0917 - all there is
     ingest: "Endpoint",
     report: "Endpoint",
+    reconcile: "Invoke",
+    logs: "FakeLogs",
     msg91: "FakeMsg91",
     dynamodb: "UnreliableDynamoDb",
     aws: "Aws",
@@ -141,7 +149,7 @@ def world(  # noqa: PLR0913, PLR0917 - all there is
     _as_in_lambda: io.StringIO,
 ) -> World:
     aws.set_secret(json.dumps(CREDENTIALS))
-    return World(ingest, report, msg91, dynamodb, aws, track, output, _as_in_lambda)
+    return World(ingest, report, reconcile, logs, msg91, dynamodb, aws, track, output, _as_in_lambda)
 
 
 def _delivered(prepare: Callable[["FakeMsg91"], object], **properties: Any) -> Drive:  # noqa: ANN401 - any JSON
@@ -276,6 +284,26 @@ def _nothing_durable(world: World) -> None:
     world.report(REPORT)
 
 
+def _reconciled(world: World) -> None:
+    """Look messages up in logs that quote: in a row of each, in a row that is no report, and in errors."""
+    world.deliver(world.event("m1"))
+    world.msg91.breaks_off(httpx.ReadTimeout(QUOTING))
+    world.deliver(world.event("m2"))
+    columns = ("failureReason", "reportStatusDesc", "senderId", "campaignName", "UUID")
+    quoting: dict[str, Any] = dict.fromkeys(columns, QUOTING)
+    for error in (QUOTING, json.dumps({"error": QUOTING}), json.dumps({"hasError": True, "apiError": QUOTING})):
+        world.logs.answers(error)
+        world.reconcile()
+    world.logs.breaks_off(httpx.ReadTimeout(QUOTING))
+    world.reconcile()
+    for message in world.aws.messages():
+        world.logs.has(PHONE, QUOTING, CRQID=message["crqid"], requestId="r1", **quoting)
+    world.logs.has(PHONE, CRQID=TEXT * 99, **quoting)
+    world.dynamodb.refuses("put_item")
+    world.reconcile()
+    world.reconcile()
+
+
 PATHS: Final[dict[str, Drive]] = {
     "accepted": _delivered(lambda _: None),
     "accepted by a template": _delivered(lambda _: None, templateId="60b07", variables={"VAR1": TEXT}),
@@ -326,6 +354,7 @@ PATHS: Final[dict[str, Drive]] = {
     "quarantined and redriven": _quarantined_and_redriven,
     "undeliverable in the queue": _undeliverable,
     "nothing durable": _nothing_durable,
+    "reconciled": _reconciled,
 }
 
 

@@ -155,14 +155,14 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
 def _reconciled(ingest: "Endpoint", reconcile: "Invoke", aws: "Aws", logs: "FakeLogs", track: "Track") -> None:
     """After these runs, messages are found, unreported, not sent, too old, and cannot be looked up."""
     found, _, old = (
-        ingest(track(f"9198000000{number}", f"message-{number}")).body["results"][0]["crqid"] for number in (15, 16, 17)
+        ingest(track(f"9198000000{number}", f"message-{number}")).body["results"][0]["crqid"] for number in (25, 26, 27)
     )
     # The message without an answer has a neighbour in the logs.
-    logs.has("919800000015", CRQID=found)
+    logs.has("919800000025", CRQID=found)
     times = dict.fromkeys(("created_at", "settled_at", "lease_until"), LONG_AGO)
     aws.dynamodb.put_item(TableName="MessagesTable", Item=to_item(aws.message(old) | times))
     assert reconcile({})["not_sent"] == 1
-    ingest(track("919800000018", "message-18"))
+    ingest(track("919800000028", "message-28"))
     logs.answers('{"type": "error", "code": "207"}', 401)
     assert reconcile({})["remaining"] == 1
 

@@ -130,21 +130,11 @@ def test_a_request_without_a_signature_is_let_in_by_a_credential(headers: dict[s
     assert _is_let_in(b"{}", headers)
 
 
-@pytest.mark.parametrize("name", [*SINGLES, *BATCHES])
-def test_a_mapping_name_needs_the_token_because_no_signature_covers_the_url(name: str) -> None:
+@pytest.mark.parametrize("name", SINGLES)
+def test_a_signature_is_enough_with_a_mapping_name_as_well(name: str) -> None:
     body, signature = _captured(name)
-    mapping = {"mapping": "order-sms"}
-    assert not _is_let_in(body, {"x-signature": signature}, mapping)
-    assert not _is_let_in(body, {"x-signature": "0" * 40, **BEARER}, mapping)
-    assert _is_let_in(body, {"x-signature": signature, **BEARER}, mapping)
-    assert _is_let_in(body, {"x-signature": signature}, mapping | {"token": TOKEN})
-    assert _is_let_in(body, BEARER, mapping)
-
-
-def test_a_signed_request_with_a_mapping_name_and_no_token_is_told_what_it_lacks() -> None:
-    body, signature = _captured("mapped_template")
-    with pytest.raises(UnauthorizedError, match="mapping= in the URL needs the header Authorization: Bearer"):
-        authenticate_segment(Request(body, {"x-signature": signature}, {"mapping": "a"}, {}), SECRETS)
+    assert _is_let_in(body, {"x-signature": signature}, {"mapping": "order-sms"})
+    assert not _is_let_in(body, {"x-signature": "0" * 40}, {"mapping": "order-sms"})
 
 
 def test_a_request_is_let_in_by_the_token_in_its_query() -> None:

@@ -24,33 +24,23 @@ def authenticate_segment(request: Request, secrets: Secrets) -> None:
     Segment signs the whole body of a single event, but of a batch its first element only (seen in its webhook code):
     the rest of the batch is unsigned. So a signature over the whole body is enough. Every other request needs the
     token, and if it has a signature as well, that must match.
-
-    No signature covers the URL. A mapping name there needs the token, because a signed request that is sent again under
-    another name would be another SMS.
     """
     signature = request.headers.get(_SIGNATURE)
-    signs_body = signature is not None and _signs(signature, request.body, secrets)
-    if signs_body and "mapping" not in request.query:
+    if signature is not None and _signs(signature, request.body, secrets):
         return
     users = [user for user, _ in _basic(request)]
     has_token = _any_matches([*_bearer(request), *users, *_query_token(request)], secrets.segment_tokens)
     if not has_token and not _any_matches(users, [secrets.msg91_authkey]):  # the authkey never goes into a URL
-        raise UnauthorizedError(_without_token(signature, signs_body=signs_body))
-    if signature is not None and not (
-        signs_body or any(_signs(signature, part, secrets) for part in segment.signed_parts(request.body))
-    ):
-        raise UnauthorizedError("Unauthorized: X-Signature does not match; check the shared secret on both sides.")
-
-
-def _without_token(signature: str | None, *, signs_body: bool) -> str:
-    if signs_body:
-        return "Unauthorized: ?mapping= in the URL needs the header Authorization: Bearer <segment_token> as well."
-    if signature is not None:
-        return (
+        raise UnauthorizedError(
             "Unauthorized: the X-Signature does not match the whole body and no valid token came with it. "
             "A batch always needs the header Authorization: Bearer <segment_token>."
+            if signature is not None
+            else "Unauthorized: send X-Signature (the shared secret) or Authorization: Bearer <segment_token>."
         )
-    return "Unauthorized: send X-Signature (the shared secret) or Authorization: Bearer <segment_token>."
+    if signature is not None and not any(
+        _signs(signature, part, secrets) for part in segment.signed_parts(request.body)
+    ):
+        raise UnauthorizedError("Unauthorized: X-Signature does not match; check the shared secret on both sides.")
 
 
 def authenticate_msg91(request: Request, secrets: Secrets) -> None:

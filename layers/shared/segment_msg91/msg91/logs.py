@@ -30,9 +30,10 @@ _COLUMNS: Final = (
 _TEXT_COLUMNS: Final = frozenset({"msgdata", "message"})
 _ENVELOPES: Final = ("data", "logs", "records")
 _TIMEOUT: Final = httpx.Timeout(20, connect=3)
-_MAX_ERROR_LENGTH: Final = 200
 _WHOLE: Final = re.compile(r"\d{1,12}", re.ASCII)
-_LONG_NUMBER: Final = re.compile(r"\d{7,}", re.ASCII)
+# Errors without a code that are known. Other words are not repeated, because they may quote a key or a number.
+_WINDOW_ERROR: Final = "duration exceeds"
+_KNOWN_ERRORS: Final = (_WINDOW_ERROR, "route missing", "unauthorized")
 
 
 class LogsError(Exception):
@@ -157,22 +158,16 @@ def _is_error(answer: Mapping[str, Any]) -> bool:
 
 
 def _error(status: int, answer: Mapping[str, Any]) -> LogsError:
-    code = identifier_of(answer.get("apiError")) or identifier_of(answer.get("code"))
-    words = _words(answer)
-    if "duration exceeds" in words.lower():
-        return LogsError(f"MSG91's logs: {words}; check the parameter Msg91UtcOffset", concerns_every_query=False)
-    meaning = API_ERRORS[code][1] if code in API_ERRORS else words or f"HTTP {status}"
+    words = json.dumps(dict(answer)).lower()
+    known = next((error for error in _KNOWN_ERRORS if error in words), None)
+    if known == _WINDOW_ERROR:
+        advice = "check the parameter Msg91UtcOffset"
+        return LogsError(f"MSG91's logs: the days are out of range; {advice}", concerns_every_query=False)
+    codes = [identifier_of(answer.get("apiError")), identifier_of(answer.get("code"))]
+    code = next((code for code in codes if code in API_ERRORS), None)
+    meaning = f"{API_ERRORS[code][1]} ({code})" if code else f"{known or 'an error'} (HTTP {status})"
     advice = "check the authkey, its IP whitelist and the parameter Msg91BaseUrl"
-    return LogsError(f"MSG91's logs: {meaning}{f' ({code})' if code else ''}; {advice}")
-
-
-def _words(answer: Mapping[str, Any]) -> str:
-    for name in ("error", "errors", "message", "msg"):
-        value = answer.get(name)
-        text = value if isinstance(value, str) else json.dumps(value) if isinstance(value, (dict, list)) else ""
-        if text.strip():
-            return _LONG_NUMBER.sub("…", text.strip())[:_MAX_ERROR_LENGTH]
-    return ""
+    return LogsError(f"MSG91's logs: {meaning}; {advice}")
 
 
 def _without_text(row: Mapping[str, Any]) -> dict[str, Any]:

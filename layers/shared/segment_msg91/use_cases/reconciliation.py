@@ -97,8 +97,11 @@ class Reconciliation:
     """Accepted in the last hours, overdue, and in no log."""
     missed: int = 0
     """Older than MSG91's logs, which were not read in time."""
+    unreadable: int = 0
+    """Rows of the logs that are no report."""
     tally: Tally = field(default_factory=Tally)
     problems: list[str] = field(default_factory=list)
+    """Why something was not looked up, or not written."""
 
     def as_json(self) -> dict[str, int]:
         """Return the function's result."""
@@ -284,8 +287,8 @@ class Reconciler:
             position.columns |= {canonical(name) for name in raw}
             try:
                 row = read_log_row(raw, self._zone)
-            except UnreadableError as error:
-                run.outcome.problems.append(f"a row of MSG91's logs: {error}")
+            except UnreadableError:
+                run.outcome.unreadable += 1
                 continue
             if row.sent_at:
                 position.times.add(_span(row.sent_at))
