@@ -155,8 +155,11 @@ class Model:
             return "duplicate", 200
         if self.state == "sending" and not self._is_lease_over(now):
             return "in_flight", 503
-        if self.state == "sending" and next(writes) != REFUSES:
-            self.state = "unknown"
+        if self.state == "sending":
+            exception = next(writes)
+            self.state = "sending" if exception == REFUSES else "unknown"
+            if exception in (REFUSES, LOSES):
+                return "retry", 503
         return self._in_doubt()
 
     def settle(self, claim: int, ends: Outcome, writes: Iterator[str]) -> EventResult | None:

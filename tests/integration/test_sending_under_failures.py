@@ -11,7 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from segment_msg91.msg91.codes import SendState
+from segment_msg91.store.messages import Claimed, Settlement
+
 if TYPE_CHECKING:
+    from segment_msg91.store.messages import Messages
     from tests.fakes.aws import Aws
     from tests.fakes.clock import Clock
     from tests.fakes.dynamodb import UnreliableDynamoDb
@@ -211,16 +215,41 @@ def test_a_late_sender_settles_what_was_marked_unknown(
     assert (message["send_state"], "error" in message) == ("accepted", False)
 
 
-def test_an_event_is_answered_unknown_even_when_that_cannot_be_written(
-    send: "Send", msg91: "FakeMsg91", dynamodb: "UnreliableDynamoDb", clock: "Clock", track: "Track"
-) -> None:
+@pytest.fixture
+def stopped(send: "Send", msg91: "FakeMsg91", clock: "Clock", track: "Track") -> dict[str, Any]:
+    """An event whose sender was stopped before it called MSG91; its lease has ended."""
+    event = track(PHONE)
     msg91.breaks_off(KilledError())
     with pytest.raises(KilledError):
-        send(track(PHONE))
+        send(event)
     clock.advance(minutes=1)
+    return event
+
+
+def test_an_event_is_not_answered_unknown_before_that_is_on_record(
+    stopped: dict[str, Any], send: "Send", dynamodb: "UnreliableDynamoDb"
+) -> None:
     dynamodb.passes("update_item").refuses("update_item")
-    (result,) = send(track(PHONE))
-    assert (result.status, result.http_status) == ("unknown", 200)
+    answers = [result for _ in range(2) for result in send(stopped)]
+    assert [(result.status, result.http_status) for result in answers] == [("retry", 503), ("unknown", 200)]
+
+
+def test_an_event_that_its_late_sender_settles_meanwhile_is_answered_503(
+    stopped: dict[str, Any],
+    send: "Send",
+    messages: "Messages",
+    dynamodb: "UnreliableDynamoDb",
+    clock: "Clock",
+    aws: "Aws",
+) -> None:
+    def settle_as_not_sent() -> None:
+        (message,) = aws.messages()
+        claim = Claimed(message["crqid"], message["claim_id"], clock())
+        messages.settle([Settlement(claim, SendState.RETRYABLE)], clock())
+
+    dynamodb.passes("update_item").interrupts("update_item", settle_as_not_sent)
+    answers = [result for _ in range(2) for result in send(stopped)]
+    assert [(result.status, result.http_status) for result in answers] == [("retry", 503), ("accepted", 200)]
 
 
 CLEAR: Final[dict[str, Prepare]] = {

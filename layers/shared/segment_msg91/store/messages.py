@@ -136,9 +136,14 @@ class Messages:
         """
         return self._writes.write_or_defer([message_updates.settlement(one, now) for one in settlements])
 
-    def mark_unknown(self, found: Found, now: datetime) -> None:
-        """Record that a message is in doubt, because its sender was stopped. Raises StoreUnavailableError."""
-        self._writes.write(message_updates.unknown(found.crqid, found.claim_id, now))
+    def mark_unknown(self, found: Found, now: datetime) -> bool:
+        """Record that a message is in doubt, because its sender was stopped; False if it changed since it was found.
+
+        Raises StoreUnavailableError.
+        """
+        outcome = self._writes.write(message_updates.unknown(found.crqid, found.claim_id, now))
+        # Another delivery, or the SDK's first attempt, may have recorded the same.
+        return isinstance(outcome, Written) or outcome.item.get("send_state") == SendState.UNKNOWN
 
     def find(self, request_id: str, phone: str) -> str | None:
         """Return the key of the message with this request id and number. Raises StoreUnavailableError."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,7 +14,7 @@ from segment_msg91.circuit_breaker import CircuitBreaker, FailureKind, OpenReaso
 from segment_msg91.mapping import Invalid, Skipped, Sms
 from segment_msg91.msg91 import requests
 from segment_msg91.msg91.client import CALL_SECONDS, Msg91, Outcome
-from segment_msg91.msg91.codes import SendState, SuppressedBecause
+from segment_msg91.msg91.codes import IN_DOUBT, SendState, SuppressedBecause
 from segment_msg91.msg91.failures import Category
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.aws import StoreUnavailableError, Value
@@ -205,13 +204,22 @@ class Sender:
             return replace(before, reason=reason)
         if found.send_state is SendState.SENDING and found.lease_until > instant(now):
             return replace(before, status=Status.IN_FLIGHT, reason="an earlier delivery is sending it")
-        if found.send_state is SendState.SENDING:
-            # If that fails, it stays `sending` with an ended lease, which means the same.
-            with suppress(StoreUnavailableError):
-                self._messages.mark_unknown(found, now)
-        if found.send_state in (SendState.SENDING, SendState.UNKNOWN):
-            return self._in_doubt(replace(before, status=Status.UNKNOWN))
-        return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
+        if found.send_state not in IN_DOUBT:
+            return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
+        if found.send_state is SendState.SENDING and (reason := self._why_not_given_up(found, now)):
+            return replace(before, status=Status.RETRY, reason=reason)
+        return self._in_doubt(replace(before, status=Status.UNKNOWN))
+
+    def _why_not_given_up(self, found: Found, now: datetime) -> str | None:
+        """Record that a message is in doubt; if that is not on record, return why.
+
+        Then the answer must not be final: a sender that was frozen, not stopped, may still settle it as not sent.
+        """
+        try:
+            is_recorded = self._messages.mark_unknown(found, now)
+        except StoreUnavailableError as error:
+            return f"the database did not record that its sender was stopped ({error})"
+        return None if is_recorded else "another delivery just changed this message"
 
     def _in_doubt(self, result: Result) -> Result:
         """Answer for a message that may have been sent: final, unless ResendUnknownAfterMinutes says otherwise."""
