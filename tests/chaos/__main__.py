@@ -27,7 +27,6 @@ def main() -> int:
         aws_rate=0.2,
         msg91_rate=0.2,
         tracking_rate=0.2,
-        logs_rate=0.7,
         per_kill=4,
         sizes=(1, 1, 1, 2, 5, 10, 20, 40, 80, 200),
         segment_workers=16,

@@ -12,8 +12,8 @@ from sandbox.emulator import Emulator
 from sandbox.lambda_runtime import RIE_PATH, Event, FunctionError
 from sandbox.msg91_simulator.server import Listener
 
-TIMEOUT = 60.0
-"""Seconds: twice what a function may take."""
+WAIT_FOR_IDLE = 60.0
+"""Seconds until an environment is idle: twice what the functions may take that are invoked often."""
 
 
 @dataclass(slots=True)
@@ -24,14 +24,15 @@ class Environment:
     """Its access key, which identifies the caller at AWS, and the name of its listener at MSG91."""
     emulator: Emulator
     msg91: Listener
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=TIMEOUT, trust_env=False))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
 
     def invoke(self, event: Event) -> object:
         """Raises FunctionError."""
         if not self.emulator.is_running:
             self.emulator.start()
         try:
-            answer = self.http.post(self.emulator.url + RIE_PATH, json=event).json()
+            timeout = 2 * self.emulator.function.timeout
+            answer = self.http.post(self.emulator.url + RIE_PATH, json=event, timeout=timeout).json()
         except (httpx.HTTPError, json.JSONDecodeError) as error:
             raise FunctionError(f"{self.name} did not answer: {error!r}") from error
         if isinstance(answer, dict) and "errorType" in answer:
@@ -55,7 +56,7 @@ class Fleet:
             self._idle.put(environment)
 
     def __call__(self, event: Event) -> object:
-        environment = self._idle.get(timeout=TIMEOUT)
+        environment = self._idle.get(timeout=WAIT_FOR_IDLE)
         try:
             return environment.invoke(event)
         finally:

@@ -1,10 +1,10 @@
 """Faults of MSG91's logs, and kills of the function that reads them."""
 
-from collections import Counter
+from threading import Lock
 from typing import Final
 
 from sandbox.msg91_simulator.logs import FAULTS, Fault, LogsCall
-from tests.chaos.seeded_random import FaultPlan, Tally, seeded
+from tests.chaos.seeded_random import Tally, seeded
 from tests.chaos.world import World
 
 _KILL: Final = "kill reconciliation: while it reads the logs"
@@ -15,22 +15,19 @@ _FAULTS: Final = (
 
 
 class LogsFaults:
-    """Makes the share `rate` of the calls to the logs fail: the interceptor of the logs."""
+    """Makes each call to the logs fail, in a way of its own, until there is no other way: the logs' interceptor."""
 
-    def __init__(self, world: World, seed: str, rate: float, tally: Tally) -> None:
+    def __init__(self, world: World, seed: str, tally: Tally) -> None:
+        self.planned = {_KILL, *(f"logs: {name}" for name in _FAULTS)}
         self._world = world
-        self._rate = rate
-        self._random = seeded(seed, "logs")
-        self._plan = FaultPlan(Counter([_KILL, *(f"logs: {name}" for name in _FAULTS)]), seeded(seed, "logs' faults"))
+        self._left = sorted(self.planned)
+        seeded(seed, "logs").shuffle(self._left)
         self._tally = tally
-
-    @property
-    def planned(self) -> set[str]:
-        return set(self._plan.faults)
+        self._lock = Lock()
 
     def __call__(self, call: LogsCall) -> Fault | None:
-        self._tally.add("calls to the logs")
-        name = self._plan.next_fault() if self._random.random() < self._rate else None
+        with self._lock:
+            name = self._left.pop() if self._left else None
         if name is None:
             return None
         self._tally.add(name)

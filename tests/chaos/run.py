@@ -47,7 +47,6 @@ class Plan:
     aws_rate: float
     msg91_rate: float
     tracking_rate: float
-    logs_rate: float
     per_kill: int
     sizes: Sequence[int]
     segment_workers: int
@@ -82,7 +81,7 @@ class Attack:
         self._allowed_unknowns = AllowedUnknowns()
         self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._allowed_unknowns)
         self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._allowed_unknowns)
-        self._logs = LogsFaults(world, plan.seed, plan.logs_rate, self._tally)
+        self._logs = LogsFaults(world, plan.seed, self._tally)
         self._tracking = TrackingFaults(world, plan.seed, plan.tracking_rate, self._tally)
         self._freezes = Freezes(world, plan.seed, plan.max_freeze, self._tally)
         self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, seeded(plan.seed, "events"))
@@ -129,11 +128,10 @@ class Attack:
 
     def reconciliation(self) -> None:
         """Reconcile, with faults and then without, until every message has its end. Then the late reports come."""
-        self._world.simulator.logs.interceptor = self._logs
-        self._reconcile_until(lambda: not self._not_injected() & self._logs.planned)
-        self._world.simulator.logs.interceptor, self._world.aws.interceptor = None, self._aws
-        self._reconcile_until(lambda: not self._not_injected() & self._aws.planned)
-        self._world.aws.interceptor = None
+        faults = self._logs.planned | self._aws.planned
+        self._world.simulator.logs.interceptor, self._world.aws.interceptor = self._logs, self._aws
+        self._reconcile_until(lambda: not self._remaining or not self._not_injected() & faults)
+        self._world.simulator.logs.interceptor = self._world.aws.interceptor = None
         self._reconcile_to_the_end()
         self._reporting.post_late_reports()
         self._post_reports()
@@ -185,6 +183,7 @@ class Attack:
             *invariants.no_sms_is_sent_twice(self._events, ledger),
             *invariants.all_final(self._events, messages, ledger, self._allowed_unknowns),
             *invariants.no_report_is_lost(reports, self._report_queue.cut_off, rows, quarantined),
+            *invariants.no_row_of_the_logs_is_repeated(logged.values(), rows),
             *invariants.order_has_no_effect(reports, logged, rows, messages.values()),
             *invariants.every_message_ends(messages.values(), ledger, logged),
             *invariants.delivery_events_match(messages.values(), self._events_received(), self._reporting.late),

@@ -7,12 +7,11 @@ from tests.chaos.world import World
 
 SHORT = Plan(
     seed=os.environ.get("SEED", "short"),
-    events=250,
-    reports=300,
+    events=200,
+    reports=240,
     aws_rate=0.2,
     msg91_rate=0.3,
     tracking_rate=0.5,
-    logs_rate=0.7,
     per_kill=1,
     sizes=(1, 1, 1, 1, 1, 1, 2, 2, 5, 30),
     segment_workers=8,
