@@ -43,8 +43,8 @@ chaos: $(READY) ## Inject kills, freezes and faults, and check the invariants (S
 		$(if $(DYNAMODB),--dynamodb $(DYNAMODB))
 
 .PHONY: bench
-bench: $(READY) ## Benchmark the built functions, and write the results to docs/performance.md
-	@python -m benchmarks
+bench: $(READY) ## Benchmark the built functions, and write the results to docs/performance.md (options: ARGS=--help)
+	@python -m benchmarks $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Run ruff, mypy and the template's linters, and compare the layer's requirements with the lock

@@ -32,6 +32,6 @@ def _cold_start(bench: Bench, function: Function, build: Path, event: Event, htt
         began = time.perf_counter()  # the emulator listens; the function's process starts with the first event
         answer = http.post(emulator.url + RIE_PATH, json=event).json()
         took = time.perf_counter() - began
-    if answer.get("statusCode") not in (200, 202):
+    if "errorMessage" in answer or answer.get("statusCode", 200) not in (200, 202):
         raise WrongResultError(f"{function.name} of {build.name} answered {answer}")
     return took

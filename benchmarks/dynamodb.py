@@ -1,23 +1,25 @@
 """A DynamoDB that takes almost no time: items in dictionaries, and the request units that AWS would charge.
 
-It knows only the conditions that this project and the Powertools reference write; the tests use moto, which knows the
-expression language. The benchmarks check the result: the number of SMS and of items.
+It knows the operations and expressions that this project and the Powertools reference use; the tests use moto and
+DynamoDB Local, which know all of them. The benchmarks check the result: the number of SMS and of items.
 """
 
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-type Item = Mapping[str, Mapping[str, Any]]
-"""In wire form."""
+from benchmarks.expressions import Item, Scope, Value, condition, updated
+
+type Key = tuple[str, ...]
 
 _WRITE_UNIT: Final = 1024
 _READ_UNIT: Final = 4096
-_ASSIGNMENT: Final = re.compile(r"(#?\w+) = (?:if_not_exists\((?P<kept>#?\w+), )?(:\w+)\)?")
-_CLAIMABLE: Final = ({"S": "provider_time"}, {"S": "retryable"})
+_MAX_PAGE: Final = 1_000_000
+"""Bytes that a Query reads at most."""
+_EQUALITY: Final = re.compile(r"(#?\w+) = (:\w+)")
 
 
 @dataclass(slots=True)
@@ -26,10 +28,33 @@ class Table:
     keys: Sequence[str]
     indexes: Mapping[str, Sequence[str]]
     """The key attributes by the index's name. All of them project keys only."""
-    items: dict[tuple[str, ...], Item] = field(default_factory=dict)
+    items: dict[Key, Item] = field(default_factory=dict)
+    entries: dict[tuple[str, str], dict[Key, Item]] = field(default_factory=lambda: defaultdict(dict))
+    """The entries of the indexes, by the index's name and its partition key."""
 
-    def key_of(self, attributes: Item) -> tuple[str, ...]:
+    def key_of(self, attributes: Item) -> Key:
         return tuple(attributes[name]["S"] for name in self.keys)
+
+    def write(self, before: Item | None, after: Item | None) -> Iterator[tuple[str, int]]:
+        """Replace an item, and yield the write units of each index that changes.
+
+        One for an entry that is added or removed, two for one whose key changes: it is removed and added. Source: AWS,
+        "Global secondary indexes", "Provisioned throughput considerations".
+        """
+        key = self.key_of(before or after or {})
+        if after is None:
+            self.items.pop(key, None)
+        else:
+            self.items[key] = after
+        for name, index_keys in self.indexes.items():
+            old, new = (_entry(item, index_keys, self.keys) for item in (before, after))
+            if old == new:
+                continue
+            if old:
+                del self.entries[name, old[index_keys[0]]["S"]][key]
+            if new:
+                self.entries[name, new[index_keys[0]]["S"]][key] = new
+            yield name, bool(old) + bool(new)
 
 
 class ConditionFailedError(Exception):
@@ -43,7 +68,7 @@ class ConditionFailedError(Exception):
 class DynamoDb:
     def __init__(self, tables: Sequence[Table]) -> None:
         self.tables = {table.name: table for table in tables}
-        self.units: Counter[str] = Counter()
+        self.units: dict[str, float] = defaultdict(float)
         """Request units by what is charged: `reads`, a table, or `table/index`. A read can be half a unit."""
 
     def answer(self, operation: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -59,57 +84,101 @@ class DynamoDb:
             case "UpdateItem":
                 return self._update(body)
             case "PutItem":
-                return self._put(body)
+                table = self.tables[body["TableName"]]
+                self._write(table, body["Item"], body, body["Item"])
+                return {}
+            case "DeleteItem":
+                self._write(self.tables[body["TableName"]], body["Key"], body, None)
+                return {}
             case "TransactWriteItems":
                 for write in body["TransactItems"]:
                     self._update(write["Update"], in_transaction=True)
                 return {}
             case "BatchGetItem":
                 ((name, wanted),) = body["RequestItems"].items()
-                found = [self._read(self.tables[name], key) for key in wanted["Keys"]]
+                found = [self._read(self.tables[name], key, wanted) for key in wanted["Keys"]]
                 return {"Responses": {name: [item for item in found if item]}, "UnprocessedKeys": {}}
             case "GetItem":
-                item = self._read(self.tables[body["TableName"]], body["Key"])
+                item = self._read(self.tables[body["TableName"]], body["Key"], body)
                 return {"Item": item} if item else {}
-            case "Query":  # of an index, by functions that found no item by its key
-                self.units["reads"] += 0.5  # type: ignore[assignment]  # eventually consistent
-                return {"Items": [], "Count": 0}
+            case "Query":
+                return self._query(body)
             case _:
                 raise NotImplementedError(operation)
 
-    def _read(self, table: Table, key: Item) -> Item | None:
+    def _read(self, table: Table, key: Item, request: Mapping[str, Any]) -> Item | None:
+        """Return the item, or its attributes that a projection names. The whole item is charged."""
         item = table.items.get(table.key_of(key))
-        self.units["reads"] += max(1, math.ceil(size_of(item or {}) / _READ_UNIT))
-        return item
+        self._charge_read([item or {}], is_consistent=request.get("ConsistentRead", False))
+        if not item or "ProjectionExpression" not in request:
+            return item
+        scope = Scope.of(request, item)
+        names = map(scope.name, request["ProjectionExpression"].split(", "))
+        return {name: item[name] for name in names if name in item}
 
-    def _put(self, body: dict[str, Any]) -> dict[str, Any]:
-        table, item = self.tables[body["TableName"]], body["Item"]
-        before = table.items.get(table.key_of(item))
-        self._charge(table, before, item)
-        if before and "attribute_not_exists" in body.get("ConditionExpression", ""):
-            raise ConditionFailedError(before)
-        table.items[table.key_of(item)] = item
-        return {}
+    def _query(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a page of an index, in the order of its sort key."""
+        table = self.tables[body["TableName"]]
+        index_keys = table.indexes[body["IndexName"]]
+        scope = Scope.of(body, None)
+        equal = {scope.name(path): value for path, value in _EQUALITY.findall(body["KeyConditionExpression"])}
+        entries = table.entries[body["IndexName"], scope.values[equal[index_keys[0]]]["S"]].values()
+        names = (*index_keys[1:], *table.keys)
+        holds = condition(body["KeyConditionExpression"])
+        found = [entry for entry in entries if holds(Scope.of(body, entry))]
+        if start := body.get("ExclusiveStartKey"):
+            found = [entry for entry in found if _position(entry, names) > _position(start, names)]
+        found.sort(key=lambda entry: _position(entry, names))
+        page = list(_page(found[: body.get("Limit")]))
+        self._charge_read(page, is_consistent=False)
+        is_cut = len(page) < len(found) or len(page) == body.get("Limit")
+        return {"Items": page, "Count": len(page)} | ({"LastEvaluatedKey": page[-1]} if page and is_cut else {})
 
     def _update(self, body: dict[str, Any], *, in_transaction: bool = False) -> dict[str, Any]:
         table = self.tables[body["TableName"]]
         before = table.items.get(table.key_of(body["Key"]))
-        if not _holds(body, before):
-            self._charge(table, before, before or body["Key"], in_transaction=in_transaction)
-            raise ConditionFailedError(before)
-        after = _updated(before or body["Key"], body)
-        self._charge(table, before, after, in_transaction=in_transaction)
-        table.items[table.key_of(after)] = after
+        after = updated(body, before or body["Key"])
+        self._write(table, body["Key"], body, after, in_transaction=in_transaction)
         return {"Attributes": before} if before and body.get("ReturnValues") == "ALL_OLD" else {}
 
-    def _charge(self, table: Table, before: Item | None, after: Item, *, in_transaction: bool = False) -> None:
-        """Charge the larger of the item before and after; twice in a transaction; an index if its entry changes."""
-        units = max(1, math.ceil(max(size_of(before or {}), size_of(after)) / _WRITE_UNIT))
+    def _write(
+        self, table: Table, key: Item, request: Mapping[str, Any], after: Item | None, *, in_transaction: bool = False
+    ) -> None:
+        """Raises ConditionFailedError, which is charged as well."""
+        before = table.items.get(table.key_of(key))
+        holds = condition(request.get("ConditionExpression", ""))(Scope.of(request, before))
+        size = max(size_of(before or {}), size_of((after if holds else None) or {}))
+        units = max(1, math.ceil(size / _WRITE_UNIT))
         self.units[table.name] += 2 * units if in_transaction else units
-        for name, keys in table.indexes.items():
-            old, new = ([(item or {}).get(key) for key in keys] for item in (before, after))
-            if all(new) and new != old:
-                self.units[f"{table.name}/{name}"] += 1
+        if not holds:
+            raise ConditionFailedError(before)
+        for index, written in table.write(before, after):
+            self.units[f"{table.name}/{index}"] += written
+
+    def _charge_read(self, items: Iterable[Item], *, is_consistent: bool) -> None:
+        units = max(1, math.ceil(sum(map(size_of, items)) / _READ_UNIT))
+        self.units["reads"] += units if is_consistent else units / 2
+
+
+def _entry(item: Item | None, index_keys: Sequence[str], keys: Sequence[str]) -> Item | None:
+    """Return an item's entry in an index; None if it lacks one of the index's keys."""
+    if not item or not all(name in item for name in index_keys):
+        return None
+    return {name: item[name] for name in (*keys, *index_keys)}
+
+
+def _position(entry: Item, names: Iterable[str]) -> Key:
+    return tuple(entry[name]["S"] for name in names)
+
+
+def _page(entries: Iterable[Item]) -> Iterator[Item]:
+    """Yield what a Query reads before it stops for its size."""
+    size = 0
+    for entry in entries:
+        yield entry
+        size += size_of(entry)
+        if size >= _MAX_PAGE:
+            return
 
 
 def size_of(item: Item) -> int:
@@ -117,7 +186,7 @@ def size_of(item: Item) -> int:
     return sum(len(name.encode()) + _size_of_value(value) for name, value in item.items())
 
 
-def _size_of_value(value: Mapping[str, Any]) -> int:
+def _size_of_value(value: Value) -> int:
     ((kind, content),) = value.items()
     match kind:
         case "S":
@@ -128,27 +197,3 @@ def _size_of_value(value: Mapping[str, Any]) -> int:
             return 1
         case _:
             raise NotImplementedError(kind)
-
-
-def _holds(update: Mapping[str, Any], before: Item | None) -> bool:
-    condition = update.get("ConditionExpression", "")
-    values = update.get("ExpressionAttributeValues", {})
-    if condition.startswith("attribute_not_exists(#crqid) OR"):  # a claim
-        return before is None or (before.get("send_state") in _CLAIMABLE and "delivery_status" not in before)
-    if ":own_claim" in condition:
-        return before is not None and before.get("claim_id") == values[":own_claim"]
-    if ":order" in condition:
-        return before is not None and before.get("delivery_order", {"S": ""})["S"] < values[":order"]["S"]
-    return not condition or before is not None
-
-
-def _updated(before: Item, update: Mapping[str, Any]) -> Item:
-    names, values = update.get("ExpressionAttributeNames", {}), update["ExpressionAttributeValues"]
-    assignments, _, removals = update["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
-    after = dict(before)
-    for name, kept, value in _ASSIGNMENT.findall(assignments):
-        if not kept or names[kept] not in before:
-            after[names.get(name, name)] = values[value]
-    for name in filter(None, removals.split(", ")):
-        after.pop(names[name], None)
-    return after

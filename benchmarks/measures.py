@@ -1,7 +1,7 @@
 """What is measured, against what, and the targets."""
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -10,10 +10,10 @@ from benchmarks.building import POWERTOOLS_REFERENCE, Builds
 from benchmarks.cold import cold_starts
 from benchmarks.measuring import INGEST, REPORTS, TYPICAL, Bench, Reading, Subject, WrongResultError
 from benchmarks.prices import Usage
+from benchmarks.results import MEGABYTE, Result, Say, all_sent, ms
 from benchmarks.throttling import MEGABYTES_PER_CORE, throttled
 from benchmarks.workloads import Event, redrive_request, reports_request, segment_request, track_events
 
-MEGABYTE: Final = 1_000_000
 _ROUNDS: Final = 5
 _COLD_ROUNDS: Final = 15
 _SINGLES: Final = 60
@@ -27,18 +27,9 @@ _PLATFORM_LOG: Final = 420
 
 POWERTOOLS: Final = "Powertools reference"
 BASELINE: Final = "import baseline"
-
-type Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    what: str
-    value: str
-    against: str
-    target: str
-    is_met: bool | None = None
-    """None: there is no target."""
+SINGLE: Final = "single"
+BATCHES: Final = "batches of 100"
+WITHOUT_RECONCILIATION: Final = "ReconcileEveryMinutes=0"
 
 
 @dataclass(slots=True)
@@ -75,8 +66,7 @@ class Measures:
                 yield self._result(
                     f"cold start, {function}, {how}",
                     f"{ratio:.2f} × the {BASELINE}",
-                    f"{_ms(statistics.median(ours))} against {_ms(statistics.median(baseline))}, "
-                    f"medians of {len(ours)}",
+                    f"{ms(statistics.median(ours))} against {ms(statistics.median(baseline))}, medians of {len(ours)}",
                     "≤ 1.15 ×",
                     is_met=ratio <= 1.15,
                 )
@@ -84,7 +74,7 @@ class Measures:
             yield self._result(
                 f"cold start, {function}, make build against the {BASELINE} by sam build",
                 f"{compiled / plain:.2f} × the {BASELINE}",
-                f"{_ms(compiled)} against {_ms(plain)}",
+                f"{ms(compiled)} against {ms(plain)}",
                 "below 1 ×",
                 is_met=compiled < plain,
             )
@@ -95,16 +85,16 @@ class Measures:
         again: list[Reading] = []
         for _ in range(_ROUNDS):
             warm_up, events = self._requests(3), self._requests(_SINGLES)
-            new["ours"].append(_sent(self.bench.run(self._ours, INGEST, events, warm_up), _SINGLES))
-            again.append(_sent(self.bench.run(self._ours, INGEST, events, warm_up), 0))
+            new["ours"].append(all_sent(self.bench.run(self._ours, INGEST, events, warm_up), _SINGLES))
+            again.append(all_sent(self.bench.run(self._ours, INGEST, events, warm_up), 0))
             new["reference"].append(
-                _sent(self.bench.run(self._reference, INGEST, self._requests(_SINGLES), self._requests(3)), _SINGLES)
+                all_sent(self.bench.run(self._reference, INGEST, self._requests(_SINGLES), self._requests(3)), _SINGLES)
             )
         ours, reference, repeated = _median(new["ours"]), _median(new["reference"]), _median(again)
         yield self._result(
             "warm single event",
-            f"{_ms(ours.overhead)} own overhead",
-            f"{_ms(ours.wall)} in total; {POWERTOOLS} {_ms(reference.overhead)} own overhead",
+            f"{ms(ours.overhead)} own overhead",
+            f"{ms(ours.wall)} in total; {POWERTOOLS} {ms(reference.overhead)} own overhead",
             "≤ 5 ms",
             is_met=ours.overhead <= 0.005,
         )
@@ -121,7 +111,7 @@ class Measures:
         yield self._result(
             "CPU per single event",
             f"{ratio:.2f} × the {POWERTOOLS}",
-            f"{_ms(ours.cpu / _SINGLES)} against {_ms(reference.cpu / _SINGLES)}; ratios of {min(ratios):.2f} to "
+            f"{ms(ours.cpu / _SINGLES)} against {ms(reference.cpu / _SINGLES)}; ratios of {min(ratios):.2f} to "
             f"{max(ratios):.2f} in {_ROUNDS} rounds",
             "≤ 0.6 ×",
             is_met=ratio <= 0.6,
@@ -133,10 +123,12 @@ class Measures:
         new, again, events = [], [], list[Event]()
         for _ in range(3):
             events = self._events(size)
-            new.append(_sent(self.bench.run(self._ours, INGEST, [segment_request(events)], self._requests(3)), size))
-            again.append(_sent(self.bench.run(self._ours, INGEST, [segment_request(events)], self._requests(3)), 0))
+            new.append(all_sent(self.bench.run(self._ours, INGEST, [segment_request(events)], self._requests(3)), size))
+            again.append(all_sent(self.bench.run(self._ours, INGEST, [segment_request(events)], self._requests(3)), 0))
         few = self._events(size // 10)  # 1000 would take minutes
-        reference = _sent(self.bench.run(self._reference, INGEST, [segment_request(few)], self._requests(3)), len(few))
+        reference = all_sent(
+            self.bench.run(self._reference, INGEST, [segment_request(few)], self._requests(3)), len(few)
+        )
         ours, repeated = _median(new), _median(again)
         yield self._result(
             f"batch of {size} new events",
@@ -200,7 +192,7 @@ class Measures:
 
     def _largest_batch(self) -> Iterator[Result]:
         size = 4000
-        reading = _sent(self.bench.run(self._ours, INGEST, [segment_request(self._events(size))]), size)
+        reading = all_sent(self.bench.run(self._ours, INGEST, [segment_request(self._events(size))]), size)
         limit = self.bench.memory(INGEST) / 2
         yield self._result(
             f"peak memory, batch of {size}",
@@ -215,7 +207,9 @@ class Measures:
         by_table = {}
         for items in _TABLE_SIZES:
             self.bench.reset({}, {"MessagesTable": items})
-            reading = _sent(self.bench.run(self._ours, INGEST, self._requests(_SINGLES), self._requests(3)), _SINGLES)
+            reading = all_sent(
+                self.bench.run(self._ours, INGEST, self._requests(_SINGLES), self._requests(3)), _SINGLES
+            )
             by_table[items] = reading
         first, last = by_table[_TABLE_SIZES[0]], by_table[_TABLE_SIZES[-1]]
         is_flat = sum(first.calls.values()) == sum(last.calls.values())
@@ -223,7 +217,7 @@ class Measures:
             f"growth of the table, {_TABLE_SIZES[0]} to {_TABLE_SIZES[-1]:,} items",
             " → ".join(f"{sum(reading.calls.values()) / _SINGLES:g}" for reading in by_table.values())
             + " calls per event",
-            " → ".join(_ms(reading.cpu / _SINGLES) for reading in by_table.values()) + " CPU",
+            " → ".join(ms(reading.cpu / _SINGLES) for reading in by_table.values()) + " CPU",
             "flat",
             is_met=is_flat,
         )
@@ -231,13 +225,13 @@ class Measures:
         by_batch = {}
         for size in _BATCH_SIZES:
             request = segment_request(self._events(size))
-            by_batch[size] = _sent(self.bench.run(self._ours, INGEST, [request], self._requests(3)), size)
+            by_batch[size] = all_sent(self.bench.run(self._ours, INGEST, [request], self._requests(3)), size)
         walls = [reading.wall / size for size, reading in by_batch.items()]
         calls = [sum(reading.calls.values()) / size for size, reading in by_batch.items()]
         yield self._result(
             f"growth of batches, {_BATCH_SIZES[0]} to {_BATCH_SIZES[-1]}",
             " → ".join(f"{count:.3g}" for count in calls) + " calls per event",
-            " → ".join(_ms(wall) for wall in walls) + " per event",
+            " → ".join(ms(wall) for wall in walls) + " per event",
             "falling",
             is_met=calls == sorted(calls, reverse=True) and walls[-1] < walls[0],
         )
@@ -245,10 +239,13 @@ class Measures:
     def usages(self) -> Mapping[str, Usage]:
         """Return what a message and its report use: single, in batches of a hundred, and in the reference."""
         self.bench.reset(TYPICAL)
+        without = Subject("this bundle without reconciliation", self.builds.compiled, {"RECONCILE_EVERY_MINUTES": "0"})
         return {
-            "single": self._usage(self._ours, 1),
-            "batches of 100": self._usage(self._ours, 100),
-            f"{POWERTOOLS}, single": self._usage(self._reference, 1),
+            SINGLE: self._usage(self._ours, 1),
+            BATCHES: self._usage(self._ours, 100),
+            f"{SINGLE}, {WITHOUT_RECONCILIATION}": self._usage(without, 1),
+            f"{BATCHES}, {WITHOUT_RECONCILIATION}": self._usage(without, 100),
+            f"{POWERTOOLS}, {SINGLE}": self._usage(self._reference, 1),
         }
 
     def memory_sweep(self) -> Iterator[tuple[int, float, float, bool]]:
@@ -278,7 +275,7 @@ class Measures:
         memory = self.bench.memory(INGEST)
         with throttled(memory) as group:
             groups = [group] if group else []
-            sent = _sent(self.bench.run(subject, INGEST, requests, self._requests(2), groups), len(events))
+            sent = all_sent(self.bench.run(subject, INGEST, requests, self._requests(2), groups), len(events))
             reports = [self._reports(subject, events[first : first + size]) for first in range(0, len(events), size)]
             warm_up = [self._reports(subject, self._events(1))]
             reported = self.bench.run(subject, REPORTS, reports, warm_up, groups)
@@ -309,8 +306,7 @@ class Measures:
         return [segment_request([event]) for event in self._events(count)]
 
     def _result(self, what: str, value: str, against: str, target: str, *, is_met: bool | None = None) -> Result:
-        self.say(f"{what}: {value} ({against}); target {target}: {'met' if is_met else 'not met'}")
-        return Result(what, value, against, target, is_met)
+        return Result(what, value, against, target, is_met).said(self.say)
 
 
 def _number(event: Event) -> int:
@@ -318,16 +314,5 @@ def _number(event: Event) -> int:
     return int(event["properties"]["phone"].removeprefix("9198"))
 
 
-def _sent(reading: Reading, sms: int) -> Reading:
-    """Raises WrongResultError if another number of SMS was sent."""
-    if reading.sms != sms or set(reading.statuses) != {"200"}:
-        raise WrongResultError(f"{reading.sms} SMS instead of {sms}, {reading.statuses}: {reading.last_answer}")
-    return reading
-
-
 def _median(readings: Sequence[Reading]) -> Reading:
     return sorted(readings, key=lambda reading: reading.wall)[len(readings) // 2]
-
-
-def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.1f} ms"

@@ -17,13 +17,14 @@ import httpx
 from benchmarks.providers import IDEMPOTENCY_TABLE
 from benchmarks.workloads import Event
 from sandbox.emulator import link_runtime
-from sandbox.template import PATH, REGION, Template
+from sandbox.template import PATH, REGION, Function, Template
 
 INGEST: Final = "SegmentIngestFunction"
 REPORTS: Final = "DeliveryReportsFunction"
+RECONCILIATION: Final = "ReconciliationFunction"
 CORE_OF_FUNCTIONS: Final = 0
 CORE_OF_PROVIDERS: Final = 1
-TYPICAL: Final = {"dynamodb": 0.005, "secretsmanager": 0.005, "sqs": 0.005, "msg91": 0.150}
+TYPICAL: Final = {"dynamodb": 0.005, "secretsmanager": 0.005, "sqs": 0.005, "msg91": 0.150, "logs": 0.500}
 _HERE: Final = Path(__file__).resolve().parent
 
 
@@ -63,17 +64,20 @@ class Reading:
 
     @property
     def dynamodb_calls(self) -> int:
-        return sum(
-            count for name, count in self.calls.items() if name not in ("MSG91", "GetSecretValue", "SendMessage")
-        )
+        others = ("MSG91", "logs", "GetSecretValue", "SendMessage")
+        return sum(count for name, count in self.calls.items() if name not in others)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured: a folder with a folder of code for each function, run with the built layer."""
+    """What is measured: a folder with a folder of code for each function, run with the built layer.
+
+    `variables` of the environment replace the template's.
+    """
 
     name: str
     code: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -90,13 +94,25 @@ class Bench:
         content = {"latency": latency, "items": items or {}}
         httpx.post(f"{self.url}/reset", json=content, trust_env=False, timeout=120).raise_for_status()
 
+    def treat(self, *, is_answer_lost: bool = False, is_logged: bool = False, others: int = 0) -> None:
+        """Set how MSG91 treats what is sent from now on, and add SMS of other programs to its logs."""
+        content = {"is_answer_lost": is_answer_lost, "is_logged": is_logged, "others": others}
+        httpx.post(f"{self.url}/msg91", json=content, trust_env=False, timeout=120).raise_for_status()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def memory(self, function: str) -> int:
         """The function's memory, in MB."""
-        return next(candidate.memory for candidate in self.template.functions() if candidate.name == function)
+        return self._function(function).memory
+
+    def timeout(self, function: str) -> int:
+        """The function's timeout, in seconds."""
+        return self._function(function).timeout
+
+    def _function(self, name: str) -> Function:
+        return next(function for function in self.template.functions() if function.name == name)
 
     def environment(self, function: str) -> dict[str, str]:
         """Return the function's variables of the template, with the providers' addresses."""
@@ -131,6 +147,7 @@ class Bench:
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "AWS_LAMBDA_RUNTIME_API": "none",  # the functions build their clients at import, as in Lambda
             **self.environment(function),
+            **subject.variables,
         }
         task = {
             "core": CORE_OF_FUNCTIONS if (os.cpu_count() or 1) > 1 else None,

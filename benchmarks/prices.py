@@ -65,7 +65,10 @@ def total(usage: Usage, prices: Prices) -> float:
     return sum(cost for _, _, cost in costs(usage, prices))
 
 
-# A month of 730 hours. The same in us-east-1 and ap-south-1.
+# A month of 730 hours.
+_MINUTES: Final = 60 * 730
+# The same in us-east-1 and ap-south-1.
+_SECRET_READ: Final = 0.05 / 10_000
 _ALARM_METRIC: Final = 0.10
 _COMPOSITE_ALARM: Final = 0.50
 _DASHBOARD: Final = 3.00
@@ -73,6 +76,29 @@ _SECRET: Final = 0.40
 _SQS_REQUEST: Final = 0.40e-6
 _POLLS: Final = 5 * 3 * 60 * 730
 """Lambda polls an empty queue with five pollers, each of which waits for 20 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one scheduled run of a function used."""
+
+    seconds: float
+    memory_gigabytes: float
+    read_units: float
+    secret_reads: int
+    log_bytes: float
+
+
+def schedule_cost(run: Run, every_minutes: int, prices: Prices) -> float:
+    """Return the cost of a month's runs. A rule with a schedule costs nothing itself."""
+    cost = (
+        prices.lambda_request
+        + run.seconds * run.memory_gigabytes * prices.lambda_gb_second
+        + run.read_units * prices.read_unit
+        + run.secret_reads * _SECRET_READ
+        + run.log_bytes / _GIGABYTE * prices.log_gigabyte
+    )
+    return _MINUTES / every_minutes * cost
 
 
 def idle_costs(resources: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:

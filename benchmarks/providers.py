@@ -12,14 +12,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from benchmarks.dynamodb import DynamoDb, Table
+from benchmarks.msg91 import LOGS_PATH, Msg91
 from sandbox.aws import SECRET
 from sandbox.template import Template
 
 IDEMPOTENCY_TABLE: Final = "IdempotencyTable"
 """What Powertools' idempotency needs, in the Powertools reference."""
+CONTROLS: Final = ("/reset", "/msg91", "/read")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET: Final = re.compile(rb"\r\nx-amz-target: *(\w+)\.(\w+)", re.IGNORECASE)
 _HEAD: Final = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
@@ -28,15 +30,15 @@ _HEAD: Final = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n
 @dataclass(slots=True)
 class Providers:
     latency: Mapping[str, float] = field(default_factory=dict)
-    """Seconds, by provider: `dynamodb`, `secretsmanager`, `sqs`, `msg91`."""
+    """Seconds, by provider: `dynamodb`, `secretsmanager`, `sqs`, `msg91`, `logs`."""
     dynamodb: DynamoDb = field(default_factory=lambda: DynamoDb(tables()))
+    msg91: Msg91 = field(default_factory=Msg91)
     calls: Counter[str] = field(default_factory=Counter)
     provider_time: float = 0.0
     """Seconds for all calls together, from the last byte received to the first byte sent."""
-    sms: int = 0
     queued: list[dict[str, Any]] = field(default_factory=list)
 
-    def answer(self, head: bytes, body: bytes) -> tuple[str, int, bytes]:
+    def answer(self, url: str, head: bytes, body: bytes) -> tuple[str, int, bytes]:
         """Return the provider, the HTTP status and the body."""
         target = _TARGET.search(head)
         if target and target[1] == b"secretsmanager":
@@ -52,19 +54,29 @@ class Providers:
             self.calls[operation] += 1
             status, answer = self.dynamodb.answer(operation, json.loads(body))
             return "dynamodb", status, json.dumps(answer).encode()
+        address = urlsplit(url)
+        if address.path == LOGS_PATH:
+            self.calls["logs"] += 1
+            return "logs", 200, json.dumps(self.msg91.logs(dict(parse_qsl(address.query)))).encode()
         self.calls["MSG91"] += 1
-        request = json.loads(body)
-        self.sms += sum(len(sms["to"]) for sms in request["sms"]) if "sms" in request else len(request["recipients"])
-        return "msg91", 200, json.dumps({"type": "success", "message": uuid.uuid4().hex[:24]}).encode()
+        return "msg91", 200, json.dumps(self.msg91.send(json.loads(body))).encode()
 
     def control(self, path: str, body: bytes) -> dict[str, Any]:
-        """Handle `/reset` with latencies and a number of items by table, and `/read`, which returns the counts."""
+        """Handle what is none of a provider's.
+
+        `/reset`: latencies, and a number of items by table. `/msg91`: how it treats what is sent from now on, and a
+        number of `others` to add to its logs. `/read`: return the counts.
+        """
+        wanted = json.loads(body)
         if path == "/reset":
-            wanted = json.loads(body)
-            self.latency, self.dynamodb = wanted.get("latency", {}), DynamoDb(tables())
+            self.latency, self.dynamodb, self.msg91 = wanted.get("latency", {}), DynamoDb(tables()), Msg91()
             self._read()
             for name, count in wanted.get("items", {}).items():
                 self.dynamodb.tables[name].items.update(((str(number),), {}) for number in range(count))
+            return {}
+        if path == "/msg91":
+            self.msg91.is_answer_lost, self.msg91.is_logged = wanted["is_answer_lost"], wanted["is_logged"]
+            self.msg91.add_others(wanted["others"])
             return {}
         return self._read()
 
@@ -73,11 +85,12 @@ class Providers:
         reading = {
             "calls": self.calls,
             "provider_time": self.provider_time,
-            "sms": self.sms,
-            "units": self.dynamodb.units,
+            "sms": self.msg91.sms,
+            "units": dict(self.dynamodb.units),
+            "queued": self.queued,
         }
-        reading["queued"] = self.queued
-        self.calls, self.provider_time, self.sms, self.dynamodb.units, self.queued = Counter(), 0.0, 0, Counter(), []
+        self.calls, self.provider_time, self.msg91.sms, self.queued = Counter(), 0.0, 0, []
+        self.dynamodb.units.clear()
         return reading
 
 
@@ -106,11 +119,11 @@ class Connection(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        path = urlsplit(head.split(b" ", 2)[1].decode()).path
-        if path in ("/reset", "/read"):
-            self._write(200, json.dumps(self._providers.control(path, body)).encode())
+        url = head.split(b" ", 2)[1].decode()
+        if url in CONTROLS:
+            self._write(200, json.dumps(self._providers.control(url, body)).encode())
             return
-        provider, status, answer = self._providers.answer(head, body)
+        provider, status, answer = self._providers.answer(url, head, body)
 
         def finish() -> None:
             self._providers.provider_time += loop.time() - began

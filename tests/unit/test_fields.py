@@ -23,6 +23,16 @@ def test_all_casings_of_a_field_share_one_canonical_name(name: str) -> None:
     assert canonical(name) == "senderid"
 
 
+def test_the_name_of_a_column_is_reduced_once_for_all_rows() -> None:
+    assert canonical("reportStatusDesc") is canonical("reportStatusDesc")
+
+
+def test_a_long_name_is_not_kept_in_memory() -> None:
+    name = "a-" * 1000
+    assert canonical(name) == "a" * 1000
+    assert canonical(name) is not canonical(name)
+
+
 @pytest.mark.parametrize("absent", [None, "", " ", "\t\n"])
 def test_a_null_or_blank_member_counts_as_absent(absent: str | None) -> None:
     assert by_canonical_name({"phone": absent}) == {}

@@ -5,11 +5,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 PHONE_DIGITS = range(7, 16)
 _PUNCTUATION = ("P", "Z", "C")  # Unicode's categories of punctuation, spaces, and control and direction marks
 _DIALLED: Final = re.compile(r"\+?[0-9]+")
+_MAX_REMEMBERED_LENGTH: Final = 64
 _INTERNATIONAL_PREFIX: Final = re.compile(r"\+?(?:00)*")  # before a country code; none begins with 0
 
 
@@ -31,7 +33,8 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 def canonical(name: str) -> str:
     """Reduce a field's name to what all its casings share: `senderID`, `sender_id`, `Sender-Id` → `senderid`."""
-    return "".join(character for character in name.lower() if character.isalnum())
+    # Reports and rows of the logs repeat a few names thousands of times. Long names of a sender would fill the memory.
+    return _remembered(name) if len(name) <= _MAX_REMEMBERED_LENGTH else _reduced(name)
 
 
 def by_canonical_name(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,6 +91,13 @@ def bare_number(value: object) -> str | None:
 def without_international_prefix(number: str) -> str:
     """Remove what is dialled before a country code, `+` and `00`."""
     return _INTERNATIONAL_PREFIX.sub("", number, count=1)
+
+
+def _reduced(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+_remembered: Final = lru_cache(maxsize=1024)(_reduced)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -206,8 +206,8 @@ class Sender:
             return replace(before, status=Status.IN_FLIGHT, reason="an earlier delivery is sending it")
         if found.send_state not in IN_DOUBT:
             return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
-        if found.send_state is SendState.SENDING and (reason := self._why_not_given_up(found, now)):
-            return replace(before, status=Status.RETRY, reason=reason)
+        if found.send_state is SendState.SENDING and (problem := self._why_not_given_up(found, now)):
+            return replace(before, status=Status.RETRY, reason=problem)
         return self._in_doubt(replace(before, status=Status.UNKNOWN))
 
     def _why_not_given_up(self, found: Found, now: datetime) -> str | None:
