@@ -264,13 +264,12 @@ class Reconciler:
             run.pages += 1
             page = self._logs.page(query, position.token, authkey)
             total = page.total if total is None else total
-            is_repeated = previous is not None and page.rows == previous.rows
-            if is_repeated and len(page.rows) == query.limit:
+            if previous and page.rows and page.rows == previous.rows:
+                # Its token leads nowhere, so the rest is not known. A page may be short because MSG91 limits it.
                 raise LogsError("MSG91's logs repeat a page", concerns_every_query=False)
-            if not is_repeated:
-                self._take_rows(run, page, position)
-                position.rows += len(page.rows)
-            if is_repeated or not page.rows or not page.token or (total is not None and position.rows >= total):
+            self._take_rows(run, page, position)
+            position.rows += len(page.rows)
+            if not page.rows or not page.token or (total is not None and position.rows >= total):
                 if total is not None and position.rows < total:
                     raise LogsError("MSG91's logs lack rows of their own total", concerns_every_query=False)
                 return
