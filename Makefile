@@ -42,6 +42,10 @@ chaos: $(READY) ## Inject kills, freezes and faults, and check the invariants (S
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(REPORTS),--reports $(REPORTS)) \
 		$(if $(DYNAMODB),--dynamodb $(DYNAMODB))
 
+.PHONY: interleavings
+interleavings: $(READY) ## Explore every interleaving with two faults and more, for some minutes (FAULTS=)
+	@PYTHONPATH=layers/shared:. python -m tests.interleavings $(if $(FAULTS),--faults $(FAULTS))
+
 .PHONY: bench
 bench: $(READY) ## Benchmark the built functions, and write the results to docs/performance.md (options: ARGS=--help)
 	@python -m benchmarks $(ARGS)

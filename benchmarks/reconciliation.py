@@ -17,6 +17,7 @@ from benchmarks.workloads import Event, segment_request, track_events
 _OVERDUE: Final = 10_000
 _BATCH: Final = 1000
 _PAGES: Final = 30
+_ROWS_PER_PAGE: Final = 1000
 _MAX_RUNS: Final = 20
 _COLD_ROUNDS: Final = 5
 _AT_ONCE: Final = {"REPORT_OVERDUE_MINUTES": "0", "REPORT_GIVEN_UP_HOURS": "0"}
@@ -105,17 +106,17 @@ class ReconciliationMeasures:
 
     def _long_logs(self) -> Result:
         self.bench.reset(TYPICAL)
-        self.bench.treat(others=_PAGES * _BATCH, is_answer_lost=True)
-        self._send(_BATCH)
+        # A message in doubt has no request id, so the whole day is read for it.
+        self.bench.treat(others=_PAGES * _ROWS_PER_PAGE, is_answer_lost=True)
+        self._send(1)
         (reading, *_), is_limited = self._run_until_nothing_remains(is_throttled=True)
         if reading.calls["logs"] != _PAGES:
             raise WrongResultError(f"{reading.calls['logs']} calls of the logs for {_PAGES} pages")
         page = reading.wall / _PAGES
         return Result(
-            f"logs with {_PAGES * _BATCH:,} SMS of other programs",
-            f"{page:.2f} s per page of 1000 rows, {TYPICAL['logs']:g} s of it MSG91's",
-            f"{_times(_BATCH, 'message')} overdue, {reading.peak_memory / MEGABYTE:.0f} MB; "
-            f"{_quota(is_limited=is_limited)}",
+            f"a page of MSG91's logs with {_ROWS_PER_PAGE} SMS of other programs",
+            f"{page:.2f} s, {TYPICAL['logs']:g} s of it MSG91's",
+            f"{reading.peak_memory / MEGABYTE:.0f} MB after {_PAGES} pages; {_quota(is_limited=is_limited)}",
             "",
         ).said(self.say)
 

@@ -33,7 +33,8 @@ class Result:
 def all_sent(reading: Reading, sms: int) -> Reading:
     """Raises WrongResultError if another number of SMS was sent."""
     if reading.sms != sms or set(reading.statuses) != {"200"}:
-        raise WrongResultError(f"{reading.sms} SMS instead of {sms}, {reading.statuses}: {reading.last_answer}")
+        answer = reading.last_answer.get("message")
+        raise WrongResultError(f"{reading.sms} SMS instead of {sms}, {reading.statuses}: {answer}")
     return reading
 
 

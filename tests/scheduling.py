@@ -40,6 +40,8 @@ _SLOW: Final = (
     "tests/integration/test_search.py",
     "tests/integration/test_send_protocol.py",
     "tests/integration/test_sending_batches.py",
+    "tests/interleavings/test_planted_bugs.py",
+    "tests/interleavings/test_store.py",
     "tests/sandbox/",
     "tests/verify/",
 )

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from tests.aws_faults.faults import FAULTS, Fault, Site, injected
+from tests.aws_faults.faults import LASTING, Fault, Site, injected
+from tests.engines import MOTO
 
 if TYPE_CHECKING:
     from tests.aws_faults.conftest import World
@@ -57,7 +58,8 @@ def _ends(world: "World") -> dict[str, tuple[Any, Any]]:
 
 
 @pytest.mark.usefixtures("four")
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize("embedded", [MOTO], indirect=True)  # the calls are the same on the other engine
+@pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING.keys())
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES.keys())
 def test_every_message_ends_as_the_logs_say(world: "World", site: Site, fault: Fault) -> None:
     with injected(world.aws, {site: fault}):

@@ -121,7 +121,7 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
     with monkeypatch.context() as staging:
         staging.setenv("ONLY_TO_NUMBERS", "919800000001")
         segment_ingest.wiring.cache_clear()
-        ingest(track("919800000015", "message-15"))
+        ingest(track("919800000019", "message-19"))
     segment_ingest.wiring.cache_clear()
     ingest({"type": "group"})
     sent = ingest(track("919800000001")).body["results"][0]["crqid"]
