@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from benchmarks.expressions import Item, Scope, Value, condition, updated
+from sandbox.expressions import Item, Scope, holds, projected, updated
 
 type Key = tuple[str, ...]
 
@@ -110,22 +110,17 @@ class DynamoDb:
         """Return the item, or its attributes that a projection names. The whole item is charged."""
         item = table.items.get(table.key_of(key))
         self._charge_read([item or {}], is_consistent=request.get("ConsistentRead", False))
-        if not item or "ProjectionExpression" not in request:
-            return item
-        scope = Scope.of(request, item)
-        names = map(scope.name, request["ProjectionExpression"].split(", "))
-        return {name: item[name] for name in names if name in item}
+        return projected(request.get("ProjectionExpression", ""), Scope.of(request, item)) if item else None
 
     def _query(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return a page of an index, in the order of its sort key."""
         table = self.tables[body["TableName"]]
         index_keys = table.indexes[body["IndexName"]]
         scope = Scope.of(body, None)
-        equal = {scope.name(path): value for path, value in _EQUALITY.findall(body["KeyConditionExpression"])}
+        equal = {scope.attribute(path): value for path, value in _EQUALITY.findall(body["KeyConditionExpression"])}
         entries = table.entries[body["IndexName"], scope.values[equal[index_keys[0]]]["S"]].values()
         names = (*index_keys[1:], *table.keys)
-        holds = condition(body["KeyConditionExpression"])
-        found = [entry for entry in entries if holds(Scope.of(body, entry))]
+        found = [entry for entry in entries if holds(body["KeyConditionExpression"], Scope.of(body, entry))]
         if start := body.get("ExclusiveStartKey"):
             found = [entry for entry in found if _position(entry, names) > _position(start, names)]
         found.sort(key=lambda entry: _position(entry, names))
@@ -137,7 +132,7 @@ class DynamoDb:
     def _update(self, body: dict[str, Any], *, in_transaction: bool = False) -> dict[str, Any]:
         table = self.tables[body["TableName"]]
         before = table.items.get(table.key_of(body["Key"]))
-        after = updated(body, before or body["Key"])
+        after = updated(body["UpdateExpression"], Scope.of(body, before or body["Key"]))
         self._write(table, body["Key"], body, after, in_transaction=in_transaction)
         return {"Attributes": before} if before and body.get("ReturnValues") == "ALL_OLD" else {}
 
@@ -146,11 +141,11 @@ class DynamoDb:
     ) -> None:
         """Raises ConditionFailedError, which is charged as well."""
         before = table.items.get(table.key_of(key))
-        holds = condition(request.get("ConditionExpression", ""))(Scope.of(request, before))
-        size = max(size_of(before or {}), size_of((after if holds else None) or {}))
+        is_written = holds(request.get("ConditionExpression", ""), Scope.of(request, before))
+        size = max(size_of(before or {}), size_of((after if is_written else None) or {}))
         units = max(1, math.ceil(size / _WRITE_UNIT))
         self.units[table.name] += 2 * units if in_transaction else units
-        if not holds:
+        if not is_written:
             raise ConditionFailedError(before)
         for index, written in table.write(before, after):
             self.units[f"{table.name}/{index}"] += written
@@ -186,7 +181,7 @@ def size_of(item: Item) -> int:
     return sum(len(name.encode()) + _size_of_value(value) for name, value in item.items())
 
 
-def _size_of_value(value: Value) -> int:
+def _size_of_value(value: Mapping[str, Any]) -> int:
     ((kind, content),) = value.items()
     match kind:
         case "S":

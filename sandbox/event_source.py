@@ -1,18 +1,19 @@
 """Lambda's poller of an SQS queue: messages become events, and handled messages are deleted."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from threading import Event as Signal
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from sandbox.lambda_runtime import Event, FunctionError, Invoker
+from sandbox.servers import looping
 from sandbox.template import REGION, QueueTrigger, queue_arn, queue_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
@@ -64,16 +65,8 @@ class EventSource:
         return _item_failures(result, every) if self._trigger.reports_item_failures else set()
 
 
-@contextmanager
-def polling(source: EventSource) -> Iterator[None]:
-    stopped = Signal()
-    thread = Thread(target=source.poll_until, args=[stopped], daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+def polling(source: EventSource) -> AbstractContextManager[None]:
+    return looping(source.poll_until)
 
 
 def to_event(messages: "Sequence[MessageTypeDef]", source_arn: str) -> Event:

@@ -1,14 +1,13 @@
 """EventBridge's schedule rules: each invokes its function at a rate."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from threading import Event as Signal
-from threading import Thread
 from uuid import uuid4
 
 from sandbox.lambda_runtime import Event, FunctionError, Invoker
+from sandbox.servers import looping
 from sandbox.template import ACCOUNT, REGION, STACK_NAME, ScheduleTrigger
 
 logger = logging.getLogger(__name__)
@@ -33,16 +32,8 @@ class ScheduleSource:
                 logger.exception("%s failed", self._trigger.function)
 
 
-@contextmanager
-def scheduling(source: ScheduleSource) -> Iterator[None]:
-    stopped = Signal()
-    thread = Thread(target=source.run_until, args=[stopped], daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+def scheduling(source: ScheduleSource) -> AbstractContextManager[None]:
+    return looping(source.run_until)
 
 
 def scheduled_event(function: str, at: datetime) -> Event:

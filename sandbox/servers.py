@@ -1,11 +1,11 @@
-"""Servers that run in a thread of this process until their `with` block ends."""
+"""Servers and loops that run in a thread of this process until their `with` block ends."""
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socketserver import BaseServer, TCPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -31,6 +31,19 @@ def serving(server: BaseServer) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def looping(work: Callable[[Event], None]) -> Iterator[None]:
+    """Run work, which ends once the event is set."""
+    stopped = Event()
+    thread = Thread(target=work, args=[stopped], daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def wsgi_server(

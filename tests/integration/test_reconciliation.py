@@ -253,6 +253,26 @@ def test_equal_texts_of_one_call_are_matched_although_they_share_a_crqid(
     )
 
 
+def test_another_text_of_the_same_batch_is_not_taken_for_an_equal_one(
+    send: "Send",
+    track: "Track",
+    msg91: "FakeMsg91",
+    reconcile: "Reconcile",
+    logs: "FakeLogs",
+    clock: "Clock",
+    aws: "Aws",
+) -> None:
+    for _ in range(2):
+        msg91.breaks_off(httpx.ReadTimeout("no answer"))
+    equal = track(PHONE), track(OTHER, "message-2")
+    first, second, other = send(*equal, track(OTHER, "message-3", message="Another text"))
+    logs.has(OTHER, requestId="r-1", CRQID=first.crqid)
+    clock.advance(hours=2)
+    assert reconcile().settled == 1
+    states = {str(message["crqid"]): message["send_state"] for message in aws.messages()}
+    assert states == {first.crqid: "unknown", second.crqid: "accepted", other.crqid: "unknown"}
+
+
 def test_a_pending_row_is_recorded_once(
     sent: "Result", reconcile: "Reconcile", logs: "FakeLogs", clock: "Clock", aws: "Aws", dynamodb: "UnreliableDynamoDb"
 ) -> None:

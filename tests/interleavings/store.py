@@ -6,9 +6,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox.expressions import Scope, holds, projected, updated
 from tests.environment import TEMPLATE
 from tests.interleavings.contents import Contents, Item, Key, answered, as_json, refused
-from tests.interleavings.expressions import Scope, holds, projected, updated
 
 if TYPE_CHECKING:
     from tests.interleavings.replay import Answer, Request
@@ -94,7 +94,7 @@ def _query(contents: Contents, arguments: Arguments) -> Performed:
     found = [
         {name: item[name] for name in {*keys, *_KEYS[table]}}
         for item in contents.of(table)
-        if item.keys() >= set(keys) and holds(condition, _scope(item, arguments))
+        if item.keys() >= set(keys) and holds(condition, Scope.of(arguments, item))
     ]
     if len(found) > 1:
         raise UnknownArgumentError("the order of an index's items is not simulated")
@@ -110,7 +110,7 @@ def _update_item(contents: Contents, arguments: Arguments) -> Performed:
     return _write(
         contents,
         arguments,
-        lambda item: updated(expression, _scope(item or arguments["Key"], arguments)),
+        lambda item: updated(expression, Scope.of(arguments, item or arguments["Key"])),
     )
 
 
@@ -127,7 +127,7 @@ def _write(contents: Contents, arguments: Arguments, change: Callable[[Item | No
     )
     key = key_of(arguments)
     before = contents.item(key)
-    if not holds(arguments.get("ConditionExpression", ""), _scope(before or {}, arguments)):
+    if not holds(arguments.get("ConditionExpression", ""), Scope.of(arguments, before)):
         returns = before and arguments.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         return refused("ConditionalCheckFailedException", as_json({"Item": before} if returns else {})), contents
     after = change(before)
@@ -142,11 +142,7 @@ def _send_message(contents: Contents, arguments: Arguments) -> Performed:
 
 
 def _projected(item: Item, arguments: Arguments) -> Item:
-    return projected(arguments.get("ProjectionExpression", ""), _scope(item, arguments))
-
-
-def _scope(item: Item, arguments: Arguments) -> Scope:
-    return Scope(item, arguments.get("ExpressionAttributeNames", {}), arguments.get("ExpressionAttributeValues", {}))
+    return projected(arguments.get("ProjectionExpression", ""), Scope.of(arguments, item))
 
 
 def _expect(arguments: Arguments, *known: str) -> None:

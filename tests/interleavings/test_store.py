@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from sandbox.expressions import Scope, UnknownExpressionError, holds
 from tests.interleavings.contents import EMPTY, Contents, contents_of
 from tests.interleavings.engines import EngineStore
-from tests.interleavings.expressions import Scope, UnknownExpressionError, holds
 from tests.interleavings.replay import request_of
 from tests.interleavings.scenarios import SCENARIOS
 from tests.interleavings.store import UnknownArgumentError, key_of, perform

@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from sandbox.servers import serving, url_of
 from segment_msg91.msg91.codes import DeliveryStatus
 from segment_msg91.msg91.failures import Category
 from segment_msg91.msg91.logs import Logs, LogsError, LogsPage, LogsQuery, page_of
@@ -133,6 +135,30 @@ def test_an_authkey_that_no_header_can_carry_is_an_error() -> None:
     logs = Logs("https://msg91.test", "POST", httpx.MockTransport(lambda _: httpx.Response(200, json=[])))
     with pytest.raises(LogsError, match="msg91_authkey"):
         logs.page(DAY, None, "schl\u00fcssel\u2014")
+
+
+def test_each_request_has_its_own_connection_because_a_freeze_may_end_an_idle_one() -> None:
+    connections: set[int] = set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            connections.add(self.client_address[1])
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *_: object) -> None:
+            """Do not log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
+        logs = Logs(url_of(server), "GET")
+        for _ in range(3):
+            logs.page(DAY, None, "key")
+    assert len(connections) == 3
 
 
 # Rows

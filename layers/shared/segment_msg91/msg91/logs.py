@@ -67,7 +67,7 @@ class LogsPage:
 
 
 class Logs:
-    """MSG91's logs API. Safe to call from several threads."""
+    """MSG91's logs API. Each request has its own connection, because Lambda's freezes end idle ones. Thread-safe."""
 
     def __init__(self, base_url: str, method: str = "POST", transport: httpx.BaseTransport | None = None) -> None:
         """`method`: clients of this API use both POST and GET."""
@@ -75,6 +75,7 @@ class Logs:
         self._client = httpx.Client(
             base_url=base_url,
             timeout=_TIMEOUT,
+            limits=httpx.Limits(max_keepalive_connections=0),
             headers={"accept": "application/json", "user-agent": "segment-msg91"},
             trust_env=False,
             verify=httpx.create_ssl_context(trust_env=False),

@@ -19,6 +19,7 @@ from segment_msg91.msg91.codes import CONCLUSIONS, FINAL, IN_DOUBT, NOT_FINAL, R
 from segment_msg91.msg91.failures import Category
 from segment_msg91.store.aws import Value
 from segment_msg91.store.conditional_writes import Update
+from segment_msg91.store.search_keys import awaiting_partition
 from segment_msg91.times import instant
 
 # What a report says of a message, without `delivery_status`, `delivery_order` and `delivery_conflict`, which it always
@@ -41,8 +42,8 @@ class ClaimRequest:
     """What is to be claimed: the message's key and what describes it.
 
     One that is `refused_as` invalid or suppressed is only put on record, with the `reason`. `write_once`: attributes
-    that keep the value of the first claim. `awaiting_report`: the partition of the index of messages without an end;
-    None keeps the message out of it.
+    that keep the value of the first claim. `awaits_report`: it is in the index of messages without an end until it has
+    one.
     """
 
     crqid: str
@@ -50,7 +51,7 @@ class ClaimRequest:
     refused_as: SendState | None = None
     reason: str | None = None
     write_once: Mapping[str, Value] = field(default_factory=dict, repr=False)
-    awaiting_report: str | None = None
+    awaits_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def claim(
             "error": request.reason,
             "settled_at": instant(now) if is_refused else None,
             "lease_until": None if is_refused else instant(now + lease),
-            "awaiting_report": None if is_refused else request.awaiting_report,
+            "awaiting_report": awaiting_partition(request.crqid) if request.awaits_report else None,
         },
         remove_absent=("error", "error_code", "failure_category", "settled_at", "awaiting_report"),
     )
@@ -257,12 +258,12 @@ def status(crqid: str, phone: str | None, report: StatusUpdate, *, is_conflict: 
     return update
 
 
-def await_again(crqid: str, partition: str) -> Update:
+def await_again(crqid: str) -> Update:
     """Put a concluded message back into the index, because a report without an end has replaced its conclusion."""
     update = _update(crqid)
     status = update.name("delivery_status")
     update.condition(f"{status} IN ({', '.join(update.value(str(one), one) for one in sorted(NOT_FINAL))})")
-    update.set({"awaiting_report": partition})
+    update.set({"awaiting_report": awaiting_partition(crqid)})
     return update
 
 

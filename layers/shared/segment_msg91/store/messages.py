@@ -22,7 +22,6 @@ from segment_msg91.store.conditional_writes import (
     Written,
 )
 from segment_msg91.store.message_updates import Claimed, ClaimRequest, Conclusion, Seen, Settlement, StatusUpdate
-from segment_msg91.store.search_keys import awaiting_partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -193,14 +192,17 @@ class Messages:
         """End a message without a final report; False if it changed since. Raises StoreUnavailableError."""
         return isinstance(self._writes.write(message_updates.conclusion(seen, end, now)), Written)
 
-    def stop_awaiting(self, seen: Seen, reason: str, now: datetime) -> None:
-        """Take a message out of the index of those without an end. Raises StoreUnavailableError."""
-        self._writes.write(message_updates.stop_awaiting(seen, reason, now))
+    def stop_awaiting(self, seen: Seen, reason: str, now: datetime) -> bool:
+        """Take a message out of the index of those without an end; False if it changed since.
+
+        Raises StoreUnavailableError.
+        """
+        return isinstance(self._writes.write(message_updates.stop_awaiting(seen, reason, now)), Written)
 
     def _await_again(self, crqid: str, before: Attributes, report: StatusUpdate) -> None:
         """Let a message wait for its end again, if a report without one has replaced its conclusion."""
         if before.get("delivery_status") in CONCLUSIONS and report.status in NOT_FINAL:
-            self._writes.write(message_updates.await_again(crqid, awaiting_partition(crqid)))
+            self._writes.write(message_updates.await_again(crqid))
 
     def _learn(self, crqid: str, before: Attributes, report: StatusUpdate, *, contradicts: bool) -> Applied:
         """Take from a report that does not prevail what the message does not know yet."""

@@ -293,11 +293,11 @@ class Reconciler:
                 position.times.add(_span(row.sent_at))
             if waiting := run.match(row):
                 rows.append((waiting, row))
-        for taken in self._each(run, lambda pair: self._take(*pair), rows):
+        for taken in self._each(run, self._take, rows):
             run.count(taken)
 
     def _take(self, waiting: Waiting, row: LogRow) -> _Taken:
-        """Settle the message of a row if it is in doubt, apply the row and record it. Raises StoreUnavailableError."""
+        """Settle the message of a row if it is in doubt, record the row and apply it. Raises StoreUnavailableError."""
         report = row.report
         is_settled = waiting.is_in_doubt and self._messages.settle_by_logs(
             waiting.seen, report.request_id or waiting.request_id, row.sent_at
@@ -308,28 +308,25 @@ class Reconciler:
         return _Taken(waiting, report.status, is_settled, recorded)
 
     def _conclude_all(self, run: "_Run") -> None:
-        """Write the end of messages that no log knows."""
-        ends = [(one, end) for one in run.left() if (end := self._end_of(run, one))]
-        too_old = [one for one in run.left() if run.is_too_old(one)]
+        """Write the end of messages that no log knows, and close those that are too old for the logs."""
+        ends = [(one, self._end_of(run, one)) for one in run.left()]
+        closing = [(one, end) for one, end in ends if end or run.is_too_old(one)]
         try:
-            for waiting, end, is_written in self._each(run, lambda pair: self._conclude(*pair), ends):
+            for waiting, end, is_written in self._each(run, self._close, closing):
                 run.ended.add(waiting.crqid)
-                run.outcome.unreported += is_written and end.status is DeliveryStatus.UNREPORTED
-                run.outcome.not_sent += is_written and end.status is DeliveryStatus.NOT_SENT
-            for waiting in self._each(run, self._stop_awaiting, too_old):
-                run.ended.add(waiting.crqid)
-                run.outcome.missed += 1
+                run.outcome.missed += is_written and end is None
+                run.outcome.unreported += is_written and end is not None and end.status is DeliveryStatus.UNREPORTED
+                run.outcome.not_sent += is_written and end is not None and end.status is DeliveryStatus.NOT_SENT
         except StoreUnavailableError as error:
             run.outcome.problems.append(f"DynamoDB: {error}")
         except _StoppedError:
             pass
 
-    def _conclude(self, waiting: Waiting, end: Conclusion) -> tuple[Waiting, Conclusion, bool]:
-        return waiting, end, self._messages.conclude(waiting.seen, end, self._clock())
-
-    def _stop_awaiting(self, waiting: Waiting) -> Waiting:
-        self._messages.stop_awaiting(waiting.seen, TOO_OLD, self._clock())
-        return waiting
+    def _close(self, waiting: Waiting, end: Conclusion | None) -> tuple[Waiting, Conclusion | None, bool]:
+        """Write an end, None for that of a message that is too old; return them, and whether it was written."""
+        if end:
+            return waiting, end, self._messages.conclude(waiting.seen, end, self._clock())
+        return waiting, end, self._messages.stop_awaiting(waiting.seen, TOO_OLD, self._clock())
 
     def _end_of(self, run: "_Run", waiting: Waiting) -> Conclusion | None:
         """Return what to conclude; None if it is too early, or if the logs were not read well enough."""
@@ -352,24 +349,28 @@ class Reconciler:
             return UNCLEAR
         return NOT_SENT if any(_has_neighbours(pull, waiting) for pull in pulls) else LOST
 
-    def _each[Item, Result](
-        self, run: "_Run", work: Callable[[Item], Result], items: Sequence[Item]
+    def _each[Found, Result](
+        self, run: "_Run", work: Callable[[Waiting, Found], Result], items: Sequence[tuple[Waiting, Found]]
     ) -> Iterator[Result]:
-        """Yield the results of work on items, in threads. Raises StoreUnavailableError after many of them."""
+        """Yield the results of work on messages and what was found of each, in threads.
 
-        def attempt(item: Item) -> Result | StoreUnavailableError:
+        Raises _StoppedError; StoreUnavailableError after many of them. Of a message that could not be written, nothing
+        is concluded.
+        """
+
+        def attempt(item: tuple[Waiting, Found]) -> Result | StoreUnavailableError:
             if self._clock() >= run.stop_at:
                 raise _StoppedError
             try:
-                return work(item)
+                return work(*item)
             except StoreUnavailableError as error:
                 return error
 
-        for item, result in zip(items, self._map(attempt, items), strict=True):
+        for (waiting, _), result in zip(items, self._map(attempt, items), strict=True):
             if not isinstance(result, StoreUnavailableError):
                 yield result
                 continue
-            run.fail(item)
+            run.failed.add(waiting.crqid)
             if len(run.failed) >= _MAX_ERRORS:
                 raise result
 
@@ -409,9 +410,10 @@ class _Run:
         self._by_request: dict[tuple[str | None, str], Waiting] = {
             (one.request_id, one.phone): one for one in waiting if one.request_id
         }
-        shared = Counter((one.lease_until, one.phone) for one in waiting if one.is_shared and not one.request_id)
-        self._shared = {(one.lease_until, one.phone): one for one in waiting if shared[one.lease_until, one.phone] == 1}
-        self._several = {call for call, number in shared.items() if number > 1}
+        shared = [one for one in waiting if one.is_shared and not one.request_id]
+        calls = Counter((one.lease_until, one.phone) for one in shared)
+        self._shared = {(one.lease_until, one.phone): one for one in shared if calls[one.lease_until, one.phone] == 1}
+        self._several = {call for call, number in calls.items() if number > 1}
         self._in_doubt = {one.phone for one in waiting if not one.request_id}
         self._unnamed: set[tuple[str, int]] = set()
         """The number and the span of rows without a CRQID that may be of a message in doubt."""
@@ -469,12 +471,6 @@ class _Run:
             outcome.silent += bool(
                 taken.status in FINAL and applied and applied.before.get("delivery_status") not in FINAL
             )
-
-    def fail(self, item: object) -> None:
-        """Remember that an item's message could not be written, so that nothing is concluded of it."""
-        waiting = item[0] if isinstance(item, tuple) else item
-        if isinstance(waiting, Waiting):
-            self.failed.add(waiting.crqid)
 
     def left(self) -> list[Waiting]:
         """Return the messages without an end."""

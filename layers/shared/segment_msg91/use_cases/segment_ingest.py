@@ -11,7 +11,7 @@ from typing import Final
 
 from segment_msg91 import mapping
 from segment_msg91.circuit_breaker import CircuitBreaker, FailureKind, OpenReason
-from segment_msg91.mapping import Invalid, Skipped, Sms
+from segment_msg91.mapping import Invalid, Origin, Skipped, Sms
 from segment_msg91.msg91 import requests
 from segment_msg91.msg91.client import CALL_SECONDS, Msg91, Outcome
 from segment_msg91.msg91.codes import IN_DOUBT, SendState, SuppressedBecause
@@ -19,7 +19,7 @@ from segment_msg91.msg91.failures import Category
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.aws import StoreUnavailableError, Value
 from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement
-from segment_msg91.store.search_keys import awaiting_partition, search_keys
+from segment_msg91.store.search_keys import search_keys
 from segment_msg91.suppression import Suppressed, checked
 from segment_msg91.times import instant
 
@@ -171,14 +171,15 @@ class Sender:
 
     def _claim_requests(self, chunk: Sequence[Wanted], now: datetime) -> list[ClaimRequest]:
         contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
+        awaits_report = self._settings.reconciliation_enabled
         claims = [
-            _claim_request(wanted, now, shared=isinstance(wanted, Sms) and contents[wanted.content] > 1)
+            _sms_claim(wanted, now, shared=contents[wanted.content] > 1, awaits_report=awaits_report)
+            if isinstance(wanted, Sms)
+            else _refused_claim(wanted)
             for wanted in chunk
         ]
-        if self._settings.reconciliation_enabled:
-            claims = [replace(claim, awaiting_report=awaiting_partition(claim.crqid)) for claim in claims]
         if self._settings.console_enabled:
-            claims = [_with_search_keys(claim, now) for claim in claims]
+            return [_with_search_keys(claim, now) for claim in claims]
         return claims
 
     def _unclaimed(self, wanted: Wanted, claim: Claimed | Found | NotClaimed, now: datetime) -> Result:
@@ -356,10 +357,33 @@ def _refused(wanted: Wanted) -> Result:
     return Result(Status.INVALID, message_id, crqid=wanted.crqid, reason=reason)
 
 
-def _claim_request(wanted: Wanted, now: datetime, *, shared: bool) -> ClaimRequest:
-    """Describe a message. `shared`: others have the same text, and MSG91 may report them under its CRQID."""
-    origin = wanted.origin
-    attributes: dict[str, Value | None] = {
+def _sms_claim(sms: Sms, now: datetime, *, shared: bool, awaits_report: bool) -> ClaimRequest:
+    """Describe an SMS. `shared`: others have the same text, and MSG91 may report them under its CRQID."""
+    attributes = {"crqid_shared": shared or None, "scheduled_at": requests.scheduled_at(sms, now)}
+    return ClaimRequest(sms.crqid, _described(sms) | attributes, awaits_report=awaits_report)
+
+
+def _refused_claim(wanted: Invalid | Suppressed) -> ClaimRequest:
+    """Describe what is only put on record."""
+    if isinstance(wanted, Invalid):
+        attributes = _origin(wanted.origin) | {"phone": wanted.phone}
+        return ClaimRequest(str(wanted.crqid), attributes, SendState.INVALID, reason=wanted.reason)
+    attributes = _described(wanted.sms) | {"suppressed_because": wanted.because}
+    return ClaimRequest(wanted.crqid, attributes, SendState.SUPPRESSED, reason=wanted.reason)
+
+
+def _described(sms: Sms) -> dict[str, Value | None]:
+    return _origin(sms.origin) | {
+        "phone": sms.phone,
+        "sender_id": sms.sender_id,
+        "template_id": sms.template_id,
+        "encoding": sms.encoding,
+        "parts": sms.parts,
+    }
+
+
+def _origin(origin: Origin) -> dict[str, Value | None]:
+    return {
         "message_id": origin.message_id,
         "event_type": origin.event_type,
         "event_name": origin.event_name,
@@ -367,23 +391,6 @@ def _claim_request(wanted: Wanted, now: datetime, *, shared: bool) -> ClaimReque
         "user_id": origin.user_id,
         "anonymous_id": origin.anonymous_id,
     }
-    if isinstance(wanted, Invalid):
-        return ClaimRequest(
-            str(wanted.crqid), attributes | {"phone": wanted.phone}, SendState.INVALID, reason=wanted.reason
-        )
-    sms = wanted.sms if isinstance(wanted, Suppressed) else wanted
-    attributes |= {
-        "phone": sms.phone,
-        "sender_id": sms.sender_id,
-        "template_id": sms.template_id,
-        "encoding": sms.encoding,
-        "parts": sms.parts,
-        "crqid_shared": shared or None,
-    }
-    if isinstance(wanted, Suppressed):
-        attributes["suppressed_because"] = wanted.because
-        return ClaimRequest(sms.crqid, attributes, SendState.SUPPRESSED, reason=wanted.reason)
-    return ClaimRequest(sms.crqid, attributes | {"scheduled_at": requests.scheduled_at(sms, now)})
 
 
 def _with_search_keys(request: ClaimRequest, now: datetime) -> ClaimRequest:
