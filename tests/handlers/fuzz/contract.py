@@ -145,7 +145,8 @@ def about_message(message: "Item") -> Iterator[str]:
     yield from _about_item(message, MESSAGE, _ALWAYS_IN_MESSAGE)
     yield from _about_keys(message, hashes=("crqid", "phone"), sorts=("created_at",))
     is_invalid = message.get("send_state") == "invalid"
-    if ("awaiting_report" in message) == is_invalid:
+    is_refused = message.get("send_state") in ("invalid", "suppressed")
+    if ("awaiting_report" in message) == is_refused:
         yield "ended, and waits for a report, or the reverse"
     if is_invalid:
         if "error" not in message or "settled_at" not in message:
