@@ -76,8 +76,13 @@ requirements: $(READY) ## Lock the newest packages, and export the layer's requi
 	@sh scripts/requirements.sh upgrade > layers/shared/requirements.txt
 
 .PHONY: forget
-forget: $(READY) ## Count or delete what is stored about a phone number (STACK=, SCAN=1, DELETE=1)
-	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete)
+forget: $(READY) ## Count or delete what is stored about a phone number (STACK=, SCAN=1, DELETE=1, OPT_OUT=1)
+	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete) \
+	  $(if $(OPT_OUT),--opt-out)
+
+.PHONY: optout
+optout: $(READY) ## Add, remove, show, list or import opt-outs (STACK=, DO="list", DO="import FILE")
+	@PYTHONPATH=layers/shared:. python -m scripts.optout --stack "$(STACK)" $(if $(REGION),--region $(REGION)) $(or $(DO),list)
 
 .PHONY: verify
 verify: $(READY) ## Check a deployed stack, and say what to do (STACK=, TO=, TEXT=, SENDER=, TIMEOUT=)

@@ -102,7 +102,7 @@ def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 
 
 def _long_name(suffix: str) -> str:
-    return suffix if suffix == "Ref" else f"Fn::{suffix}"
+    return suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
 
 
 _Loader.add_multi_constructor("!", _intrinsic)
@@ -132,9 +132,9 @@ class Template:
         given = {name: str(parameter["Default"]) for name, parameter in declared.items()} | dict(parameters or {})
         self._parameters = given
         self._outputs: Mapping[str, Any] = document.get("Outputs", {})
-        self._conditions = {
-            name: _holds(condition, given) for name, condition in document.get("Conditions", {}).items()
-        }
+        self._conditions: dict[str, bool] = {}
+        for name, condition in document.get("Conditions", {}).items():
+            self._conditions[name] = _holds(condition, given, self._conditions)
         self._resources: Mapping[str, Any] = {
             name: resource
             for name, resource in document["Resources"].items()
@@ -230,7 +230,7 @@ class Template:
         queue_urls = {queue.name: queue_url(queue_base_url, queue.name) for queue in self.queues()}
         references = self._references | queue_urls
         variables = _variables(self._globals) | _variables(self._resources[function]["Properties"])
-        return {name: str(_resolve(value, references)) for name, value in variables.items() if value != NO_VALUE}
+        return {name: str(_resolve(value, references)) for name, value in self._chosen(variables).items()}
 
     def logging(self) -> list[Mapping[str, Any]]:
         """Each function's LoggingConfig. Intrinsics are unresolved."""
@@ -277,13 +277,18 @@ def queue_url(base_url: str, name: str) -> str:
     return f"{base_url}/{ACCOUNT}/{name}"
 
 
-def _holds(condition: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+def _holds(condition: Mapping[str, Any], parameters: Mapping[str, str], others: Mapping[str, bool]) -> bool:
+    """Say whether a condition holds. `others`: the conditions above it, by name."""
     match condition:
         case {"Fn::Equals": [first, second]}:
             # CloudFormation compares texts: a parameter's value is one, and YAML may hold a number.
             return str(_resolve(first, parameters)) == str(_resolve(second, parameters))
         case {"Fn::Not": [inner]}:
-            return not _holds(inner, parameters)
+            return not _holds(inner, parameters, others)
+        case {"Fn::And": [*all_of]}:
+            return all(_holds(one, parameters, others) for one in all_of)
+        case {"Condition": str(name)}:
+            return others[name]
         case _:
             raise ValueError(f"{condition} is a condition of a kind that is not known here")
 
@@ -323,7 +328,7 @@ def _table(name: str, properties: Mapping[str, Any]) -> Table:
         "TableName": name,
         "SSESpecification": {"Enabled": properties["SSESpecification"]["SSEEnabled"]},
         **{key: properties[key] for key in ("BillingMode", "AttributeDefinitions", "KeySchema")},
-        "GlobalSecondaryIndexes": properties["GlobalSecondaryIndexes"],
+        **{name: properties[name] for name in ("GlobalSecondaryIndexes",) if name in properties},
     }
     if stream := properties.get("StreamSpecification"):
         definition["StreamSpecification"] = {"StreamEnabled": True, **stream}

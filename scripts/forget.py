@@ -1,4 +1,7 @@
-"""Delete what the two tables hold about one person: the messages to a phone number, and their delivery reports.
+"""Delete what the tables hold about one person: the messages to a phone number, their delivery reports, and its counts.
+
+An opt-out stays, with its number and without its reason, because without it the person would get SMS again. Not as a
+digest: there are so few numbers that a digest is found by trying all. --opt-out deletes it as well.
 
 It prompts for the number, because the shell and other users of the machine can see arguments, and prints only its last
 two digits. Without --delete it only counts. docs/operations.md says what else to do.
@@ -28,11 +31,13 @@ class Tables:
 
     messages: str
     reports: str
+    recipients: str | None = None
+    """None without guard rails."""
 
     @classmethod
     def of(cls, outputs: Mapping[str, str]) -> "Tables":
         """Take them from a stack's outputs."""
-        return cls(outputs["MessagesTableName"], outputs["ReportsTableName"])
+        return cls(outputs["MessagesTableName"], outputs["ReportsTableName"], outputs.get("RecipientsTableName"))
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Found:
 
     messages: dict[str, Item] = field(default_factory=dict)
     reports: dict[tuple[str, str], Item] = field(default_factory=dict)
+    recipients: dict[str, Item] = field(default_factory=dict)
+    opt_outs: int = 0
     unlinked_reports: int = 0  # messages with a report that no index leads to
 
     def add(self, report: Mapping[str, Any]) -> None:
@@ -74,14 +81,43 @@ class Person:
             if scan:
                 for report in self._scan_reports(phone):
                     found.add(report)
+            self._find_recipient(phone, found)
         return replace(found, unlinked_reports=0) if scan else found
 
-    def delete(self, found: Found) -> None:
-        """Delete reports first: messages lead to them, so a second run finds what an interrupted run left."""
+    def delete(self, found: Found, *, opt_out: bool = False) -> None:
+        """Delete reports first: messages lead to them, so a second run finds what an interrupted run left.
+
+        Of a number that has opted out or in, counts and reasons only, unless `opt_out`.
+        """
         for key in found.reports.values():
             self._dynamodb.delete_item(TableName=self._tables.reports, Key=key)
         for key in found.messages.values():
             self._dynamodb.delete_item(TableName=self._tables.messages, Key=key)
+        for item in found.recipients.values():
+            self._forget_recipient(item, opt_out=opt_out)
+
+    def _find_recipient(self, phone: str, found: Found) -> None:
+        if self._tables.recipients is None:
+            return
+        key = {"phone": {"S": phone}}
+        response = self._dynamodb.get_item(TableName=self._tables.recipients, Key=key, ConsistentRead=True)
+        if item := response.get("Item"):
+            found.recipients[phone] = item
+            found.opt_outs += any(name.endswith("_since") for name in item)
+
+    def _forget_recipient(self, item: Item, *, opt_out: bool) -> None:
+        table, key = str(self._tables.recipients), {"phone": item["phone"]}
+        if opt_out or not any(name.endswith("_since") for name in item):
+            self._dynamodb.delete_item(TableName=table, Key=key)
+            return
+        self._dynamodb.update_item(
+            TableName=table,
+            Key=key,
+            # The version changes, so that a sender that has read the item does not write it back.
+            UpdateExpression="SET version = version + :one REMOVE recent, all_reason, promotional_reason",
+            ConditionExpression="attribute_exists(version)",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
 
     def _messages(self, phone: str) -> Iterator[Item]:
         for indexed in self._query(self._tables.messages, "phone", phone, "by_phone"):
@@ -132,10 +168,12 @@ def masked(phone: str) -> str:
     return "•" * max(0, len(phone) - _SHOWN_DIGITS) + phone[-_SHOWN_DIGITS:]
 
 
-def summary(phone: str, found: Found, *, deleted: bool) -> str:
+def summary(phone: str, found: Found, *, deleted: bool, opt_out: bool = False) -> str:
     """Return what was found, whether it was deleted, and what to do next."""
     counted = f"{_counted(len(found.messages), 'message')}, {_counted(len(found.reports), 'report')}"
     lines = [f"{masked(phone)}: {counted}.", "Deleted." if deleted else "Nothing was deleted: run again with --delete."]
+    if found.opt_outs and not opt_out:
+        lines.append("The opt-out stays, without its reason, so that no SMS is sent again (--opt-out deletes it).")
     if found.unlinked_reports:
         messages = _counted(found.unlinked_reports, "message")
         lines.append(f"No index leads to the reports of {messages}: run again with --scan.")
@@ -158,6 +196,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--scan", action="store_true", help="also read the whole reports table; the cost grows with its size"
     )
     parser.add_argument("--delete", action="store_true", help="delete what is found; without it, only count")
+    parser.add_argument(
+        "--opt-out", action="store_true", help="delete the opt-out as well; then SMS are sent to the number again"
+    )
     options = parser.parse_args(arguments)
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
     tables = Tables.of({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
@@ -169,8 +210,8 @@ def main(arguments: list[str] | None = None) -> int:
     person = Person(boto3.client("dynamodb"), tables, phone)
     found = person.find(scan=options.scan)
     if options.delete:
-        person.delete(found)
-    print(summary(phone, found, deleted=options.delete))
+        person.delete(found, opt_out=options.opt_out)
+    print(summary(phone, found, deleted=options.delete, opt_out=options.opt_out))
     return 0
 
 

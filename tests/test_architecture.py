@@ -22,6 +22,8 @@ USE_CASES: Final = "segment_msg91.use_cases"
 STORE: Final = "segment_msg91.store"
 CLIENTS: Final = ("segment_msg91.msg91.client", "segment_msg91.msg91.logs", "segment_msg91.segment.tracking_api")
 RECORDING: Final = "segment_msg91.recording"
+GUARD_RAILS: Final = "segment_msg91.guard_rails"
+SENDING: Final = "segment_msg91.use_cases.segment_ingest"
 EDGES: Final = (STORE, *CLIENTS, "segment_msg91.secret")
 
 # Who may import a library, a module or what is in a folder.
@@ -34,7 +36,12 @@ ALLOWED_IN: Final = {
     "aws_lambda_powertools": ("functions", "segment_msg91.handler"),
     "segment_msg91.handler": ("functions",),
     USE_CASES: ("functions",),
-    STORE: ("functions", USE_CASES, RECORDING, STORE),
+    STORE: ("functions", USE_CASES, RECORDING, GUARD_RAILS, STORE),
+    # Off, they are not loaded: who names them does so in annotations, or in a function that is called when they are on.
+    GUARD_RAILS: ("functions", SENDING, RECORDING),
+    "segment_msg91.store.recipients": (GUARD_RAILS,),
+    "segment_msg91.segment.opt_outs": (GUARD_RAILS,),
+    "segment_msg91.recipient": (GUARD_RAILS, SENDING, STORE, "segment_msg91.segment.opt_outs"),
     RECORDING: ("functions", USE_CASES, "segment_msg91.handler"),
     "segment_msg91.store.overdue": ("functions.reconciliation", "segment_msg91.use_cases.reconciliation"),
     "segment_msg91.store.search": ("functions.console", "segment_msg91.use_cases.console"),  # sending need not load it
@@ -60,7 +67,8 @@ ONLY: Final = {
     "segment_msg91.settings": ("segment_msg91.times", "segment_msg91.phone_numbers"),
     "segment_msg91.phone_numbers": ("segment_msg91.fields", "segment_msg91.libphonenumber"),
     "segment_msg91.libphonenumber": ("segment_msg91.fields",),
-    STORE: (STORE, *_TABLES, "segment_msg91.times"),
+    STORE: (STORE, *_TABLES, "segment_msg91.times", "segment_msg91.recipient"),
+    "segment_msg91.recipient": (*_TABLES, "segment_msg91.times"),
 }
 
 

@@ -327,7 +327,7 @@ def test_sam_local_asks_the_local_stacks_region() -> None:
     assert default["local_start_api"]["parameters"]["region"] == REGION
 
 
-@pytest.mark.parametrize("name", ["MessagesTable", "ReportsTable"])
+@pytest.mark.parametrize("name", ["MessagesTable", "ReportsTable", "RecipientsTable"])
 def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str) -> None:
     table = template["Resources"][name]
     assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
@@ -337,7 +337,8 @@ def test_tables_survive_and_can_be_restored(template: dict[str, Any], name: str)
     assert properties["SSESpecification"]["SSEEnabled"]
     assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert {index["Projection"]["ProjectionType"] for index in properties["GlobalSecondaryIndexes"]} == {"KEYS_ONLY"}
+    indexes = properties.get("GlobalSecondaryIndexes", [])
+    assert {index["Projection"]["ProjectionType"] for index in indexes} <= {"KEYS_ONLY"}
 
 
 class _Environment(dict[str, str]):
@@ -369,7 +370,8 @@ def test_each_function_gets_the_variables_that_its_settings_read() -> None:
 def test_every_setting_of_a_customers_is_a_parameter_in_pascal_case(template: dict[str, Any]) -> None:
     settings = set(
         re.findall(
-            r'"((?:ALLOWED|DEFAULT|MSG91|MAX|ONLY|RECONCILE|REPORT|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"', SETTINGS
+            r'"((?:ALLOWED|DEFAULT|GUARD|MSG91|MAX|ONLY|OPT|RECONCILE|REPORT|RESEND|RETENTION|SEGMENT)_[A-Z0-9_]+)"',
+            SETTINGS,
         )
     )
     assert {"".join(word.capitalize() for word in name.split("_")) for name in settings} <= set(template["Parameters"])
@@ -406,6 +408,34 @@ def test_the_reconciliation_and_all_that_is_its_own_are_there_unless_it_never_ru
         "ReconciliationFunction",
         "ReconciliationFunctionSchedule",
     }
+
+
+def test_the_guard_rails_and_all_that_is_their_own_are_there_only_when_they_are_on(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["GuardRails"]["Default"] == "off"
+    own = [*template["Resources"].items(), *template["Outputs"].items()]
+    assert {name for name, one in own if one.get("Condition") == "HasGuardRails"} == {
+        "RecipientsTable",
+        "RecipientsTableName",
+        "CappedAlarm",
+    }
+    off = transformed(EVERYTHING | {"GuardRails": "off"})
+    assert "Recipients" not in json.dumps([off["Resources"], off["Outputs"]])
+    assert "guard_rails" not in json.dumps(of_type(off, "AWS::IAM::Role"))
+
+
+@pytest.mark.parametrize(("on_blocked", "roles"), [("off", 1), ("on", 3)])
+def test_a_function_reaches_the_table_of_the_numbers_only_if_it_uses_it(on_blocked: str, roles: int) -> None:
+    document = transformed(EVERYTHING | {"OptOutOnBlocked": on_blocked})
+    users = [role for role in of_type(document, "AWS::IAM::Role").values() if "RecipientsTable" in json.dumps(role)]
+    assert len(users) == roles
+
+
+@pytest.mark.parametrize(("above", "is_there"), [("0", False), ("10000", True)])
+def test_the_volume_alarm_is_there_only_with_a_number(above: str, *, is_there: bool) -> None:
+    alarms = of_type(transformed({"AlarmWhenSmsPerHourAbove": above}), "AWS::CloudWatch::Alarm")
+    assert ("VolumeAlarm" in alarms) == is_there
+    if is_there:
+        assert (alarms["VolumeAlarm"]["Threshold"], alarms["VolumeAlarm"]["Period"]) == (above, 3600)
 
 
 @pytest.mark.parametrize("minutes", [5, 30, 720])

@@ -9,7 +9,13 @@ from samtranslator.translator.translator import Translator
 
 from sandbox.template import NO_VALUE, REGION, load_document
 
-EVERYTHING: Final = {"Console": "on", "DeliveryEvents": "on"}
+EVERYTHING: Final = {
+    "Console": "on",
+    "DeliveryEvents": "on",
+    "GuardRails": "on",
+    "OptOutOnBlocked": "on",
+    "AlarmWhenSmsPerHourAbove": "10000",
+}
 """With these parameters each resource is there that does not depend on a company's rules."""
 
 

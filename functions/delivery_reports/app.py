@@ -19,6 +19,9 @@ from segment_msg91.use_cases.delivery_reports import NotDurableError, Receipt, R
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from segment_msg91.guard_rails import ReportedOptOuts
 
 ENDPOINT: Final = "msg91"
 
@@ -32,12 +35,22 @@ def wiring() -> tuple[SecretReader, Reporter]:
         Recorder(
             Messages(dynamodb, settings.messages_table, settings.retention),
             Reports(dynamodb, settings.reports_table, settings.retention),
+            _opt_outs(settings, dynamodb),
         ),
         redrive=Queue(sqs_client, settings.redrive_queue_url),
         quarantine=Queue(sqs_client, settings.quarantine_queue_url),
         zone=settings.msg91_zone,
     )
     return SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem), reporter
+
+
+def _opt_outs(settings: ReportSettings, dynamodb: "DynamoDBClient") -> "ReportedOptOuts | None":
+    """Import the guard rails only if reports opt numbers out, because they add to a cold start."""
+    if settings.opt_outs_table is None:
+        return None
+    from segment_msg91.guard_rails import ReportedOptOuts  # noqa: PLC0415 - see above
+
+    return ReportedOptOuts(dynamodb, settings.opt_outs_table, settings.retention)
 
 
 @instrumented

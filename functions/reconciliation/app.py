@@ -18,6 +18,9 @@ from segment_msg91.use_cases.reconciliation import Reconciler, Reconciliation
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from segment_msg91.guard_rails import ReportedOptOuts
 
 
 @cache
@@ -30,13 +33,24 @@ def wiring() -> tuple[SecretReader, Reconciler]:
         Overdue(dynamodb, settings.messages_table),
         Positions(dynamodb, settings.reports_table),
         messages,
-        Recorder(messages, Reports(dynamodb, settings.reports_table, settings.retention)),
+        Recorder(
+            messages, Reports(dynamodb, settings.reports_table, settings.retention), _opt_outs(settings, dynamodb)
+        ),
         Logs(settings.msg91_base_url, settings.logs_method),
         zone=settings.msg91_zone,
         overdue_after=settings.overdue_after,
         given_up_after=settings.given_up_after,
     )
     return SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem), reconciler
+
+
+def _opt_outs(settings: ReconciliationSettings, dynamodb: "DynamoDBClient") -> "ReportedOptOuts | None":
+    """Import the guard rails only if rows of the logs opt numbers out."""
+    if settings.opt_outs_table is None:
+        return None
+    from segment_msg91.guard_rails import ReportedOptOuts  # noqa: PLC0415 - see above
+
+    return ReportedOptOuts(dynamodb, settings.opt_outs_table, settings.retention)
 
 
 @instrumented

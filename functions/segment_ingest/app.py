@@ -19,6 +19,9 @@ from segment_msg91.use_cases.segment_ingest import Result, Sender, Status, summa
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from segment_msg91.guard_rails import GuardRails
 
 ENDPOINT: Final = "segment"
 METRIC_OF: Final = {
@@ -42,8 +45,24 @@ def wiring() -> tuple[SecretReader, Sender]:
     """Build what an event needs, once in an environment's life."""
     settings = IngestSettings.load()
     secret = SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem)
-    messages = Messages(dynamodb_client(), settings.messages_table, settings.retention)
-    return secret, Sender(settings, messages, Msg91(settings.msg91_base_url), fresh_authkey=secret.fresh_authkey)
+    dynamodb = dynamodb_client()
+    sender = Sender(
+        settings,
+        Messages(dynamodb, settings.messages_table, settings.retention),
+        Msg91(settings.msg91_base_url),
+        fresh_authkey=secret.fresh_authkey,
+        guard_rails=_guard_rails(settings, dynamodb),
+    )
+    return secret, sender
+
+
+def _guard_rails(settings: IngestSettings, dynamodb: "DynamoDBClient") -> "GuardRails | None":
+    """Import the guard rails only if they are on, because they add to a cold start."""
+    if settings.guard_rails is None:
+        return None
+    from segment_msg91.guard_rails import GuardRails  # noqa: PLC0415 - see above
+
+    return GuardRails(dynamodb, settings, settings.guard_rails)
 
 
 @instrumented

@@ -16,7 +16,11 @@ OUTPUTS: Final = (
     "ReportsQuarantineQueueUrl",
     "DashboardUrl",
 )
-OPTIONAL_OUTPUTS: Final = {"ConsoleUrl": "Console", "DeliveryEventsDeadLetterQueueUrl": "DeliveryEvents"}
+OPTIONAL_OUTPUTS: Final = {
+    "ConsoleUrl": "Console",
+    "DeliveryEventsDeadLetterQueueUrl": "DeliveryEvents",
+    "RecipientsTableName": "GuardRails",
+}
 """Outputs by the parameter that switches them on."""
 MEMBERS: Final = ("msg91_authkey", "segment_shared_secret", "segment_token", "report_token")
 OPTIONAL_MEMBERS: Final = {"console_token": "Console", "segment_write_key": "DeliveryEvents"}

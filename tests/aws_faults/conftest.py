@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from tests.fakes.segment import FakeSegment
 
 TEMPLATE: Final = Template.load(
-    parameters={"DeliveryEvents": "on", "Console": "on", "ReportOverdueMinutes": "0", "ReportGivenUpHours": "0"}
+    parameters={
+        "DeliveryEvents": "on",
+        "Console": "on",
+        "ReportOverdueMinutes": "0",
+        "ReportGivenUpHours": "0",
+        "GuardRails": "on",
+        "OptOutOnBlocked": "on",
+    }
 )
 _APPS: Final = {
     "SegmentIngestFunction": segment_ingest,

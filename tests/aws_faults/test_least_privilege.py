@@ -145,6 +145,7 @@ def _report(world: "World", recorder: Recorder) -> None:
     world.report(by_request_id)
     world.report([by_request_id | {"CRQID": message["crqid"], "status": status} for status in ("2", "9")])
     world.report({"odd": "body"})
+    world.report(V3 | {"requestId": "r-blocked", "number": "919800000011", "status": "17", "desc": "Blocked number"})
     recorder.plan = {RECORD: REFUSED}
     world.report(by_request_id)
     recorder.plan = {}
@@ -161,7 +162,7 @@ def _reconcile(world: "World", track: "Track", monkeypatch: pytest.MonkeyPatch) 
     world.logs.per_page = 1
     for message in world.aws.items("MessagesTable"):
         if message.get("phone") in numbers[1:]:
-            world.logs.has(str(message["phone"]), CRQID=message["crqid"], requestId="r-1")
+            world.logs.has(str(message["phone"]), CRQID=message["crqid"], requestId="r-1", status="Blocked Number")
     while world.reconcile()["remaining"]:
         pass
 

@@ -12,7 +12,15 @@ from typing import Final
 from sandbox.interception import LOSE_ANSWER, LOSE_REQUEST, PASS, Answer, Call, Delay, Execute, Partial, Refuse, Verdict
 from tests.chaos.allowed_unknowns import AllowedUnknowns
 from tests.chaos.seeded_random import FaultPlan, Tally, seeded
-from tests.chaos.world import INGEST, MESSAGES_TABLE, RECONCILIATION, REPORTS, REPORTS_TABLE, World
+from tests.chaos.world import (
+    INGEST,
+    MESSAGES_TABLE,
+    RECIPIENTS_TABLE,
+    RECONCILIATION,
+    REPORTS,
+    REPORTS_TABLE,
+    World,
+)
 
 OUTAGE: Final = "aws: outage"
 OUTAGE_CALLS: Final = 4
@@ -30,6 +38,8 @@ class Site(StrEnum):
     SECRET = "secret"
     LOOK = "look"
     CLAIM = "claim"
+    GUARD = "guard"
+    """Whether it may be sent: read or counted."""
     SETTLE = "settle"
     APPLY = "apply"
     FIND = "find"
@@ -46,6 +56,8 @@ def site_of(call: Call) -> Site | None:
             return Site.SECRET
         case "sqs", "SendMessage", _:
             return Site.QUEUE
+        case "dynamodb", _, resource if resource == RECIPIENTS_TABLE:
+            return Site.GUARD
         case "dynamodb", "BatchGetItem", _:
             return Site.LOOK
         case "dynamodb", "Query", _:
@@ -119,19 +131,21 @@ _ANYWHERE: Final[Mapping[AwsFault, int]] = {
 
 def _on_ingest(world: World, per_kill: int) -> dict[AwsFault, int]:
     before, after = Kill(world, executed=False), Kill(world, executed=True)
-    claim, settle = frozenset({Site.CLAIM}), frozenset({Site.SETTLE})
+    claim, guard, settle = frozenset({Site.CLAIM}), frozenset({Site.GUARD}), frozenset({Site.SETTLE})
     faults = {
         **_ANYWHERE,
         AwsFault("aws: claim's answer lost", LOSE_ANSWER, claim): 2,
+        AwsFault("aws: guard's answer lost", LOSE_ANSWER, guard): 2,
         AwsFault("aws: settle's answer lost", LOSE_ANSWER, settle): 2,
-        AwsFault("aws: transaction conflict", _Conflict(), claim | settle, "TransactWriteItems"): 2,
-        AwsFault("aws: partial batch", Partial(3), frozenset({Site.LOOK})): 2,
+        AwsFault("aws: transaction conflict", _Conflict(), claim | guard | settle, "TransactWriteItems"): 2,
+        AwsFault("aws: partial batch", Partial(3), guard | {Site.LOOK}, "BatchGetItem"): 2,
         AwsFault(f"{OUTAGE} for ingest", _THROTTLED): 2,
     }
     return {
         **{fault: per_kill * copies for fault, copies in faults.items()},
         AwsFault("kill ingest: before the claim", before, claim): 1,
-        AwsFault("kill ingest: between claim and send", after, claim): 1,
+        AwsFault("kill ingest: between claim and guard", after, claim): 1,
+        AwsFault("kill ingest: between guard and send", after, guard): 1,
         AwsFault("kill ingest: after MSG91's answer", before, settle): 1,
         AwsFault("kill ingest: during settle", after, settle): 1,
     }

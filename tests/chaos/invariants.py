@@ -5,16 +5,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
 from typing import Final
 
+from sandbox.msg91_simulator.ledger import Ledger as Msg91Ledger
 from sandbox.segment_simulator.tracking_api import Event
 from tests.chaos.allowed_unknowns import AllowedUnknowns
-from tests.chaos.segment import INVALID, NO_SMS, Tracked
+from tests.chaos.segment import HOT, INVALID, NO_SMS, Tracked
 from tests.chaos.webhook import CutOff, Logged, Report
 from tests.chaos.world import Row, World
 
 _RANK: Final = {"unknown": 0, "pending": 1, "failed": 2, "ndnc": 2, "rejected": 2, "blocked": 2, "delivered": 3}
 _FINAL: Final = 2
+_HOUR: Final = timedelta(hours=1)
 _CONCLUSIONS: Final = ("unreported", "not_sent")
 _OUTCOME: Final = {
     "delivered": "SMS Delivered",
@@ -24,6 +27,7 @@ _OUTCOME: Final = {
     "blocked": "SMS Failed",
     **dict.fromkeys(_CONCLUSIONS, "SMS Undelivered"),
 }
+_OUTCOME_OF_SEND: Final = {"rejected": "SMS Failed", "suppressed": "SMS Suppressed"}
 _MESSAGE_ID: Final = re.compile(r"Order (\S+) is on its way")
 
 
@@ -58,6 +62,18 @@ def no_sms_is_sent_twice(events: Iterable[Tracked], ledger: Ledger) -> Iterator[
             yield f"{event.message_id}: {ledger.sms_of(event)} SMS"
         if event.count("accepted") > 1:
             yield f"{event.message_id}: accepted {event.count('accepted')} times"
+
+
+def no_number_gets_more_than_its_cap(ledger: Msg91Ledger, cap: int) -> Iterator[str]:
+    """By MSG91's own clock, in any hour, with what MSG91 dropped after it had accepted it."""
+    arrivals: defaultdict[str, list[datetime]] = defaultdict(list)
+    for entry in (*ledger.entries(), *ledger.dropped()):
+        arrivals[entry.sms.number].append(entry.at)
+    for number, times in arrivals.items():
+        in_order = sorted(times)
+        most = max(sum(start <= at <= start + _HOUR for at in in_order) for start in in_order)
+        if most > cap:
+            yield f"{number}: {most} SMS within an hour"
 
 
 def no_event_is_lost(events: Iterable[Tracked], messages: Mapping[str, Row]) -> Iterator[str]:
@@ -99,6 +115,8 @@ def _contradiction(event: Tracked, state: str | None, sent: int, *, is_reported:
             return None
         case _, "sending", 1 if is_reported:
             return None
+        case kind, "suppressed", 0 if kind == HOT:
+            return None
         case _:
             return f"{state} with {sent} SMS"
 
@@ -122,6 +140,8 @@ def _wrong_end(row: Row, ledger: Ledger, logged: Logged | None) -> str | None:
     match state, status:
         case (("rejected" | "invalid"), None):
             return None
+        case "suppressed", None:
+            return "it was sent" if key in ledger.sent else None
         case _, final if _RANK.get(str(final), 0) >= _FINAL:
             return None if key in ledger.sent else "nothing was sent"
         case "accepted", "unreported" if key in ledger.sent:
@@ -229,7 +249,7 @@ def _event_problems(row: Row, sent: Sequence[Event], allowed: AbstractSet[str]) 
     status = str(row.get("delivery_status"))
     is_reported = "delivery_status" in row and status not in _CONCLUSIONS
     is_sent = row["send_state"] == "accepted" or is_reported
-    expected = {"SMS Sent"} if is_sent else {"SMS Failed"} if row["send_state"] == "rejected" else set()
+    expected = {"SMS Sent"} if is_sent else set(filter(None, [_OUTCOME_OF_SEND.get(row["send_state"])]))
     if status in _OUTCOME:
         expected.add(_OUTCOME[status])
     if missing := expected - names:

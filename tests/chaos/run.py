@@ -20,10 +20,10 @@ from tests.chaos.msg91_faults import Msg91Faults
 from tests.chaos.reporting import Reporting
 from tests.chaos.schedule import running_workers
 from tests.chaos.seeded_random import Tally, seeded
-from tests.chaos.segment import Deliveries, Segment, some_events
+from tests.chaos.segment import Deliveries, Segment, hot_events, some_events
 from tests.chaos.tracking_faults import TrackingFaults
 from tests.chaos.webhook import Histories, ReportQueue, Webhook
-from tests.chaos.world import QUARANTINE, REDRIVE, World
+from tests.chaos.world import CAP, QUARANTINE, REDRIVE, World
 
 type Say = Callable[[str], None]
 
@@ -32,6 +32,7 @@ _OVERTAKING_TIMEOUT: Final = 3.0
 _MAX_REPORTS_PER_BODY: Final = 10
 _TIMED_OUT: Final = "segment: timed out"
 _REPLAY_SIZE: Final = 200
+_HOT_EVENTS: Final = 3 * CAP
 _RECONCILIATIONS: Final = 40
 """The most that are run with faults, and then without."""
 _RUNS_AT_ONCE: Final = 2
@@ -84,7 +85,8 @@ class Attack:
         self._logs = LogsFaults(world, plan.seed, self._tally)
         self._tracking = TrackingFaults(world, plan.seed, plan.tracking_rate, self._tally)
         self._freezes = Freezes(world, plan.seed, plan.max_freeze, self._tally)
-        self._events = some_events(f"{plan.seed}-{time.time():.0f}", plan.events, seeded(plan.seed, "events"))
+        prefix, random = f"{plan.seed}-{time.time():.0f}", seeded(plan.seed, "events")
+        self._events = some_events(prefix, plan.events, random) + hot_events(prefix, _HOT_EVENTS, random)
         self._segment = opened.enter_context(closing(Segment(world.segment_url, self._tally)))
         self._webhook = opened.enter_context(closing(Webhook(world.reports_url, self._tally)))
         # Less than the time that the function gives MSG91 to answer.
@@ -181,6 +183,7 @@ class Attack:
         reports, logged = self._report_queue.reports, self._reporting.logged
         self._violations += [
             *invariants.no_sms_is_sent_twice(self._events, ledger),
+            *invariants.no_number_gets_more_than_its_cap(self._world.simulator.ledger, CAP),
             *invariants.all_final(self._events, messages, ledger, self._allowed_unknowns),
             *invariants.no_report_is_lost(reports, self._report_queue.cut_off, rows, quarantined),
             *invariants.no_row_of_the_logs_is_repeated(logged.values(), rows),

@@ -27,6 +27,8 @@ SMS: Final = "sms"
 FLOW: Final = "flow"
 NO_SMS: Final = "no sms"
 INVALID: Final = "invalid"
+HOT: Final = "hot"
+"""One of more events to one number than its cap."""
 _KINDS: Final = {SMS: 88, FLOW: 6, NO_SMS: 3, INVALID: 3}
 
 
@@ -62,7 +64,7 @@ class Tracked:
 
     @property
     def wants_sms(self) -> bool:
-        return self.kind in (SMS, FLOW)
+        return self.kind in (SMS, FLOW, HOT)
 
     @property
     def last(self) -> Answer:
@@ -84,6 +86,12 @@ def tracked(message_id: str, phone: str, kind: str = SMS) -> Tracked:
     event = {"type": "track", "event": "Order Shipped", "messageId": message_id, "properties": properties}
     more = {"userId": f"user-{message_id}", "timestamp": "2026-01-02T03:04:05.678Z"}
     return Tracked(message_id, kind, phone, event | more)
+
+
+def hot_events(prefix: str, count: int, random: Random) -> list[Tracked]:
+    """Make events to one number, which the simulator delivers to."""
+    phone = f"9198{random.randrange(1_000_000):06}01"
+    return [tracked(f"{prefix}-hot-{number}", phone, HOT) for number in range(count)]
 
 
 def some_events(prefix: str, count: int, random: Random) -> list[Tracked]:

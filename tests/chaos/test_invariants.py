@@ -8,7 +8,12 @@ import pytest
 from sandbox.msg91_simulator import numbers
 from sandbox.msg91_simulator.calls import SMS_PATH, Sms
 from sandbox.msg91_simulator.simulator import Simulator
-from tests.chaos.invariants import Ledger, delivery_events_match, every_message_ends
+from tests.chaos.invariants import (
+    Ledger,
+    delivery_events_match,
+    every_message_ends,
+    no_number_gets_more_than_its_cap,
+)
 from tests.chaos.webhook import FIRST, Logged
 
 if TYPE_CHECKING:
@@ -99,6 +104,7 @@ def _message(phone: str, state: str, status: str | None, **more: str) -> dict[st
         (_message(NEVER_SENT_NUMBER, "unknown", "not_sent"), None),
         (_message(NEVER_SENT_NUMBER, "unknown", "unreported"), None),
         (_message(NEVER_SENT_NUMBER, "rejected", None), None),
+        (_message(NEVER_SENT_NUMBER, "suppressed", None), None),
     ],
 )
 def test_an_end_that_agrees_with_the_ledger_is_no_violation(
@@ -123,6 +129,7 @@ def test_an_end_that_agrees_with_the_ledger_is_no_violation(
         ),
         (_message(NEVER_SENT_NUMBER, "accepted", "unreported"), None, "this is no end"),
         (_message(NEVER_SENT_NUMBER, "unknown", None), None, "this is no end"),
+        (_message(SENT_NUMBER, "suppressed", None), None, "it was sent"),
     ],
 )
 def test_an_end_that_contradicts_the_ledger_is_found(
@@ -141,6 +148,15 @@ def test_a_message_that_still_waits_is_found(ledger: Ledger) -> None:
 def test_the_ledger_counts_what_was_dropped_as_a_request(ledger: Ledger) -> None:
     assert len(ledger) == 2
     assert (ledger.sent, ledger.dropped) == ({IN_LOGS: "r1"}, {(DROPPED_NUMBER, "c1"): "r2"})
+
+
+@pytest.mark.parametrize(("sms", "violations"), [(3, []), (4, [f"{SENT_NUMBER}: 4 SMS within an hour"])])
+def test_more_sms_to_a_number_than_its_cap_are_found(sms: int, violations: list[str]) -> None:
+    ledger = Simulator("authkey").ledger
+    for number in range(sms):
+        one = Sms(SMS_PATH, SENT_NUMBER, f"Order m{number} is on its way", "MSGIND", f"c{number}", f"c{number}")
+        (ledger.drop if number == 1 else ledger.enter)(f"r{number}", [one])
+    assert list(no_number_gets_more_than_its_cap(ledger, 3)) == violations
 
 
 def _logs(outcome: numbers.Outcome | None) -> dict[tuple[str, str], Logged]:

@@ -48,6 +48,17 @@ def test_killed_between_claim_and_send_an_event_is_in_doubt_and_not_sent(
     assert _sms_of(world, event) == 0
 
 
+def test_killed_between_the_guard_rails_and_the_send_an_event_is_in_doubt_and_not_sent(
+    world: World, segment: Segment, new_event: NewEvent
+) -> None:
+    event = new_event()
+    world.aws.interceptor = AtAws(Site.GUARD, Kill(world, executed=True))
+    assert segment.deliver([event])[0].http_status == KILLED
+    world.expire_leases()
+    assert _statuses(segment, event) == {"unknown": 1}
+    assert _sms_of(world, event) == 0
+
+
 def test_killed_while_msg91_works_an_event_is_in_doubt_until_its_report_arrives(
     world: World, segment: Segment, webhook: Webhook, histories: Histories, new_event: NewEvent
 ) -> None:

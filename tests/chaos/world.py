@@ -29,12 +29,21 @@ EVENTS: Final = "DeliveryEventsFunction"
 RECONCILIATION: Final = "ReconciliationFunction"
 MESSAGES_TABLE: Final = "MessagesTable"
 REPORTS_TABLE: Final = "ReportsTable"
+RECIPIENTS_TABLE: Final = "RecipientsTable"
 REDRIVE: Final = "ReportsRedriveQueue"
 QUARANTINE: Final = "ReportsQuarantineQueue"
 
 LOGS: Final = Settings(lag=0, max_limit=50)
 """What is sent is in the logs at once: all messages are reconciled, and given up, at once. Pages are small."""
-PARAMETERS: Final = {"DeliveryEvents": "on", "ReportOverdueMinutes": "0", "ReportGivenUpHours": "0"}
+CAP: Final = 20
+"""The most SMS to one number within an hour: more than a number that is not hot gets."""
+PARAMETERS: Final = {
+    "DeliveryEvents": "on",
+    "ReportOverdueMinutes": "0",
+    "ReportGivenUpHours": "0",
+    "GuardRails": "on",
+    "MaxSmsPerNumberPerHour": str(CAP),
+}
 REDRIVE_VISIBILITY_TIMEOUT: Final = 2
 """Seconds, instead of the template's three minutes."""
 

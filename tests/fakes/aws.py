@@ -48,6 +48,9 @@ class Aws:
     def reports(self) -> list[Item]:
         return self._items("ReportsTable")
 
+    def recipients(self) -> list[Item]:
+        return self._items("RecipientsTable")
+
     def queued(self, queue: str) -> list[dict[str, Any]]:
         """Receive what is in a queue, each as the event in which Lambda would hand it to the function."""
         messages = self.sqs.receive_message(

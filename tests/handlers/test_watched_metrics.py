@@ -122,6 +122,12 @@ def emitted(  # noqa: PLR0913, PLR0917 - every function, and what they call
         staging.setenv("ONLY_TO_NUMBERS", "919800000001")
         segment_ingest.wiring.cache_clear()
         ingest(track("919800000019", "message-19"))
+        staging.delenv("ONLY_TO_NUMBERS")
+        staging.setenv("GUARD_RAILS", "on")
+        staging.setenv("MAX_SMS_PER_NUMBER_PER_HOUR", "1")
+        segment_ingest.wiring.cache_clear()
+        for number in (20, 21):
+            ingest(track("919800000020", f"message-{number}"))
     segment_ingest.wiring.cache_clear()
     ingest({"type": "group"})
     sent = ingest(track("919800000001")).body["results"][0]["crqid"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from segment_msg91.guard_rails import GuardRails
 from segment_msg91.recording import Recorder
 from segment_msg91.settings import IngestSettings, ReportSettings
 from segment_msg91.store.messages import Messages
@@ -61,7 +62,9 @@ def send(messages: Messages, dynamodb: "UnreliableDynamoDb", msg91: "FakeMsg91",
         **settings: Any,  # noqa: ANN401 - any setting
     ) -> list[Result]:
         store = Messages(dynamodb.client, "MessagesTable", RETENTION) if elsewhere else messages
-        sender = Sender(replace(IngestSettings.load(), **settings), store, msg91.client(), clock)
+        chosen = replace(IngestSettings.load(), **settings)
+        guard_rails = GuardRails(dynamodb.client, chosen, chosen.guard_rails) if chosen.guard_rails else None
+        sender = Sender(chosen, store, msg91.client(), clock, guard_rails=guard_rails)
         return sender.send(events, authkey, clock() + timedelta(seconds=seconds))
 
     return deliver

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -11,10 +12,14 @@ import pytest
 from sandbox.template import PATH
 from scripts import forget
 from scripts.forget import Person, Tables, masked
+from segment_msg91.recipient import Change, Scope, Source
+from segment_msg91.settings import GuardRailSettings
+from segment_msg91.store.recipients import Recipients
 
 if TYPE_CHECKING:
     from segment_msg91.use_cases.delivery_reports import Reporter
     from tests.fakes.aws import Aws, Item
+    from tests.fakes.clock import Clock
     from tests.fakes.events import Track
     from tests.integration.conftest import Send
 
@@ -23,8 +28,13 @@ type Forget = Callable[..., str]
 
 PHONE: Final = "919800000001"
 OTHER: Final = "919800000002"
-TABLES: Final = Tables("MessagesTable", "ReportsTable")
-OUTPUTS: Final = {"MessagesTableName": TABLES.messages, "ReportsTableName": TABLES.reports}
+TABLES: Final = Tables("MessagesTable", "ReportsTable", "RecipientsTable")
+OUTPUTS: Final = {
+    "MessagesTableName": TABLES.messages,
+    "ReportsTableName": TABLES.reports,
+    "RecipientsTableName": "RecipientsTable",
+}
+ON: Final = GuardRailSettings("RecipientsTable", max_per_hour=20, max_per_day=0)
 
 
 @pytest.fixture
@@ -162,6 +172,60 @@ def test_an_interrupted_run_is_completed_by_the_next(
     assert (len(aws.messages()), len(aws.reports())) == (1, 1)
     _forget(aws, PHONE)
     assert aws.messages() == aws.reports() == []
+
+
+@pytest.fixture
+def recipients(aws: "Aws") -> Recipients:
+    return Recipients(aws.dynamodb, "RecipientsTable", timedelta(days=400))
+
+
+def test_the_counts_of_a_number_are_deleted(send: "Send", track: "Track", aws: "Aws") -> None:
+    send(track(PHONE), track(OTHER, "message-2"), guard_rails=ON)
+    _forget(aws, PHONE)
+    assert _phones(aws.recipients()) == [OTHER]
+
+
+@pytest.fixture
+def opted_out(send: "Send", track: "Track", recipients: Recipients, clock: "Clock") -> None:
+    """A person who got an SMS, and has opted out since."""
+    send(track(PHONE), guard_rails=ON)
+    change = Change(PHONE, opts_out=True, scope=Scope.ALL, at=clock(), source=Source.TRACK, reason="wrote to us")
+    recipients.record([change], clock())
+
+
+@pytest.mark.usefixtures("opted_out")
+def test_an_opt_out_outlives_a_deletion(send: "Send", track: "Track", aws: "Aws") -> None:
+    _forget(aws, PHONE)
+    (item,) = aws.recipients()
+    kept = {"phone": PHONE, "version": 3, "all_opted_out": True, "all_source": "track"}
+    assert item == kept | {"all_since": item["all_since"]}
+    assert send(track(PHONE, "message-2"), guard_rails=ON)[0].status == "suppressed"
+
+
+@pytest.mark.usefixtures("opted_out")
+def test_an_opt_out_is_deleted_if_that_is_asked_for(send: "Send", track: "Track", aws: "Aws") -> None:
+    person = Person(aws.dynamodb, TABLES, PHONE)
+    found = person.find()
+    assert (found.opt_outs, len(found.recipients)) == (1, 1)
+    person.delete(found, opt_out=True)
+    assert aws.recipients() == []
+    assert send(track(PHONE, "message-2"), guard_rails=ON)[0].status == "accepted"
+
+
+def test_the_script_says_that_an_opt_out_stays(run: Forget, aws: "Aws", recipients: Recipients, clock: "Clock") -> None:
+    change = Change(PHONE, opts_out=True, scope=Scope.ALL, at=clock(), source=Source.OPERATOR)
+    recipients.record([change], clock())
+    assert "The opt-out stays" in run("--delete")
+    assert len(aws.recipients()) == 1
+    assert "The opt-out stays" not in run("--delete", "--opt-out")
+    assert aws.recipients() == []
+
+
+def test_a_stack_without_guard_rails_has_no_table_to_look_at(send: "Send", track: "Track", aws: "Aws") -> None:
+    send(track(PHONE), guard_rails=ON)
+    person = Person(aws.dynamodb, Tables.of({name: OUTPUTS[name] for name in list(OUTPUTS)[:2]}), PHONE)
+    person.delete(person.find())
+    assert (aws.messages(), len(aws.recipients())) == ([], 1)
 
 
 class _CloudFormation:

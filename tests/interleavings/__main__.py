@@ -33,7 +33,7 @@ def main() -> int:
             print(f"{name}: {error}")  # noqa: T201  # output for the user
             return 1
         seconds = round(time.monotonic() - started)
-        _print(name, faults, f"{explored.schedules:.1e}", f"{explored.states:,}", seconds)
+        _print(name, faults, f"{float(f'{explored.schedules:.1e}'):,.0f}", f"{explored.states:,}", seconds)
     return 0
 
 

@@ -30,7 +30,7 @@ _KEYS: Final = {table.name: _names(table.definition["KeySchema"]) for table in T
 _INDEXES: Final = {
     (table.name, index["IndexName"]): _names(index["KeySchema"])
     for table in TEMPLATE.tables()
-    for index in table.definition["GlobalSecondaryIndexes"]
+    for index in table.definition.get("GlobalSecondaryIndexes", ())
 }
 
 

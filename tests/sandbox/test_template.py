@@ -46,8 +46,20 @@ def test_a_condition_may_be_the_opposite_of_one() -> None:
 
 
 def test_a_condition_of_another_form_is_not_guessed() -> None:
-    with pytest.raises(ValueError, match="Fn::And"):
-        Template({"Conditions": {"Both": {"Fn::And": []}}, "Resources": {}})
+    with pytest.raises(ValueError, match="Fn::Or"):
+        Template({"Conditions": {"Either": {"Fn::Or": []}}, "Resources": {}})
+
+
+@pytest.mark.parametrize(("first", "second", "holds"), [("on", "on", True), ("on", "off", False), ("off", "on", False)])
+def test_a_condition_may_need_another_one(first: str, second: str, *, holds: bool) -> None:
+    is_on = {name: {"Fn::Equals": [{"Ref": name}, "on"]} for name in ("First", "Second")}
+    both = {"Fn::And": [{"Condition": "IsFirst"}, is_on["Second"]]}
+    document = {
+        "Parameters": {"First": {"Default": first}, "Second": {"Default": second}},
+        "Conditions": {"IsFirst": is_on["First"], "AreBoth": both},
+        "Resources": {},
+    }
+    assert Template(document).conditions["AreBoth"] == holds
 
 
 def test_a_function_has_the_globals_and_a_module_to_import(template: Template) -> None:
@@ -187,7 +199,7 @@ def test_a_variable_without_a_value_is_left_out() -> None:
 
 def test_sam_local_gets_every_variable_that_leads_to_the_sandbox() -> None:
     given = json.loads(ENVIRONMENT_FOR_SAM_LOCAL.read_text(encoding="utf-8"))
-    template = Template.load(parameters={"Console": "on"})
+    template = Template.load(parameters={"Console": "on", "GuardRails": "on"})
 
     for function in template.functions():
         local = template.environment(function.name, AWS_IN_A_CONTAINER)

@@ -126,7 +126,12 @@ def test_a_mapped_request_names_the_mapping_of_its_url() -> None:
 
 @pytest.mark.parametrize(
     ("because", "parameter"),
-    [(SuppressedBecause.COUNTRY, "AllowedCountries"), (SuppressedBecause.NOT_ON_TEST_LIST, "OnlyToNumbers")],
+    [
+        (SuppressedBecause.COUNTRY, "AllowedCountries"),
+        (SuppressedBecause.NOT_ON_TEST_LIST, "OnlyToNumbers"),
+        (SuppressedBecause.CAPPED, "MaxSmsPerNumberPerHour"),
+        (SuppressedBecause.OPTED_OUT, "SMS Opted In"),
+    ],
 )
 def test_a_suppressed_message_says_which_rule_stopped_it_and_where_to_change_it(because: str, parameter: str) -> None:
     message = shown(send_state="suppressed", suppressed_because=because, error="phone: the rule's words")

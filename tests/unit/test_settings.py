@@ -7,6 +7,7 @@ from segment_msg91.settings import (
     ConsoleSettings,
     Defaults,
     EventSettings,
+    GuardRailSettings,
     IngestSettings,
     NumberRules,
     ReconciliationSettings,
@@ -40,6 +41,7 @@ def test_an_environment_with_only_the_resources_gets_the_documented_defaults() -
         max_recipients_per_request=50,
         console_enabled=False,
         reconciliation_enabled=True,
+        guard_rails=None,
     )
 
 
@@ -61,6 +63,10 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         "MAX_RECIPIENTS_PER_REQUEST": "100",
         "CONSOLE": "on",
         "RECONCILE_EVERY_MINUTES": "0",
+        "GUARD_RAILS": "on",
+        "RECIPIENTS_TABLE": "recipients",
+        "MAX_SMS_PER_NUMBER_PER_HOUR": "5",
+        "MAX_SMS_PER_NUMBER_PER_DAY": "50",
     }
     assert IngestSettings.load(environment) == IngestSettings(
         secret_id="secret",
@@ -74,7 +80,46 @@ def test_every_variable_of_the_ingest_function_is_read() -> None:
         max_recipients_per_request=100,
         console_enabled=True,
         reconciliation_enabled=False,
+        guard_rails=GuardRailSettings("recipients", max_per_hour=5, max_per_day=50),
     )
+
+
+def test_the_guard_rails_have_their_documented_defaults() -> None:
+    settings = IngestSettings.load(INGEST | {"GUARD_RAILS": "on", "RECIPIENTS_TABLE": "recipients"})
+    assert settings.guard_rails == GuardRailSettings("recipients", max_per_hour=20, max_per_day=0)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"GUARD_RAILS": "yes"}, "GUARD_RAILS"),
+        ({"GUARD_RAILS": "on"}, "RECIPIENTS_TABLE"),
+        ({"GUARD_RAILS": "on", "RECIPIENTS_TABLE": ""}, "RECIPIENTS_TABLE"),
+        ({"MAX_SMS_PER_NUMBER_PER_HOUR": "-1"}, "MAX_SMS_PER_NUMBER_PER_HOUR"),
+        ({"MAX_SMS_PER_NUMBER_PER_DAY": "many"}, "MAX_SMS_PER_NUMBER_PER_DAY"),
+    ],
+)
+def test_guard_rails_that_are_set_wrong_are_refused_by_name(variables: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        IngestSettings.load(INGEST | variables)
+
+
+@pytest.mark.parametrize(
+    ("guard_rails", "on_blocked", "table"),
+    [("on", "on", "recipients"), ("on", "off", None), ("off", "on", None), ("off", "off", None)],
+)
+def test_reports_opt_numbers_out_only_if_both_switches_are_on(
+    guard_rails: str, on_blocked: str, table: str | None
+) -> None:
+    switches = {"GUARD_RAILS": guard_rails, "OPT_OUT_ON_BLOCKED": on_blocked, "RECIPIENTS_TABLE": "recipients"}
+    assert ReportSettings.load(REPORTS | switches).opt_outs_table == table
+    assert ReconciliationSettings.load(REPORTS | switches).opt_outs_table == table
+
+
+@pytest.mark.parametrize(("variable", "named"), [("OPT_OUT_ON_BLOCKED", "maybe"), ("GUARD_RAILS", "maybe")])
+def test_a_switch_of_reports_that_is_neither_on_nor_off_is_refused(variable: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}: must be on or off"):
+        ReportSettings.load(REPORTS | {variable: named})
 
 
 def test_every_variable_of_the_reconciliation_is_read() -> None:

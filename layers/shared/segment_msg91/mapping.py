@@ -51,6 +51,8 @@ PARAMETERS: Final = {
 _SWITCHES: Final = frozenset({"unicode", "flash"})
 _WHOLE_NUMBERS: Final = frozenset({"country", "afterminutes"})
 
+_PROMOTIONAL_ROUTE: Final = "1"
+
 # "Can never be valid" only: India wants six letters or digits, other countries more; MSG91 decides (code 203).
 _SENDER_ID: Final = re.compile(r"[A-Za-z0-9]{1,14}")
 _PLACEHOLDER: Final = re.compile(r"##\s*(\w+)\s*##")
@@ -96,6 +98,12 @@ class Sms:
     parameters: tuple[tuple[str, str | int], ...] = ()
     encoding: str | None = None
     parts: int | None = None
+    promotional: bool = False
+
+    @property
+    def is_promotional(self) -> bool:
+        """Whether an opt-out from promotional SMS stops it: the event or MSG91's route says so."""
+        return self.promotional or ("route", _PROMOTIONAL_ROUTE) in self.parameters
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -127,7 +135,15 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Unrecorded:
+    """An event with an opt-out or opt-in that could not be stored, so that it must be delivered again."""
+
+    reason: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
     """What an event or a mapped request says: about the event itself, and in its fields, which are at `place`."""
 
     origin: Origin
@@ -157,7 +173,7 @@ def to_sms(
     """
     if not isinstance(event, dict):
         return Invalid("the event: must be a JSON object", Origin(None, "unknown"))
-    request = _read(event, mapping)
+    request = read(event, mapping)
     origin = request.origin
     if len(origin.message_id or "") > _MAX_NAME_LENGTH:
         return Invalid(f"messageId: longer than {_MAX_NAME_LENGTH} characters", replace(origin, message_id=None))
@@ -167,40 +183,41 @@ def to_sms(
             "message, a templateId or variables",
             origin,
         )
-    if reason := _reason_to_skip(request, now, max_age) or _asks_for_no_sms(request):
+    if reason := reason_to_skip(request, now, max_age) or _asks_for_no_sms(request):
         return Skipped(reason, origin)
     fields = request.fields
     phone = read_number(fields.get("phone"), defaults.region)
     bad_phone = None if phone else (text_of(fields.get("phone")) or "").strip()[:_MAX_BAD_PHONE_LENGTH] or None
-    crqid = _crqid(origin, phone or bad_phone)
+    crqid = key_of(origin, phone or bad_phone)
     try:
-        return _sms(crqid, request, phone, defaults)
+        return replace(_sms(crqid, request, phone, defaults), promotional=_is_promotional(fields))
     except _InvalidFieldError as problem:
         return Invalid(request.at(problem), origin, crqid, phone or bad_phone)
 
 
-def _read(event: Mapping[str, Any], mapping: str | None) -> _Request:
+def read(event: Mapping[str, Any], mapping: str | None) -> Request:
+    """Read what an event or a mapped request says."""
     event_type = (text_of(event.get("type")) or "").strip().lower()[:_MAX_NAME_LENGTH]
     if event_type:
         place, payload = _payload(event, event_type)
-        return _Request(_origin(event, event_type, mapping), event, by_canonical_name(payload), place)
+        return Request(_origin(event, event_type, mapping), event, by_canonical_name(payload), place)
     fields = by_canonical_name(event)
     if "type" in fields or not fields.keys() & _SHOW_A_MAPPED_REQUEST:
-        return _Request(_origin(event, "", mapping), event, {})
+        return Request(_origin(event, "", mapping), event, {})
     own = {name: fields.get(canonical(name)) for name in _OF_THE_EVENT}
-    return _Request(_origin(own, MAPPED, mapping), own, fields, is_mapped=True)
+    return Request(_origin(own, MAPPED, mapping), own, fields, is_mapped=True)
 
 
 def _payload(event: Mapping[str, Any], event_type: str) -> tuple[str, Mapping[str, Any]]:
     """Return where the fields are, and the object there."""
     place = PAYLOADS.get(event_type, "")
     payload = event.get(place)
-    if not payload and event_type == "identify" and (traits := _member(event, "context", "traits")):
+    if not payload and event_type == "identify" and (traits := member_of(event, "context", "traits")):
         return "context.traits", traits  # where RudderStack's SDKs write them
     return place, payload if isinstance(payload, dict) else {}
 
 
-def _member(event: Mapping[str, Any], name: str, member: str) -> dict[str, Any]:
+def member_of(event: Mapping[str, Any], name: str, member: str) -> dict[str, Any]:
     """Return an object that is a member of an object of the event's, empty without one."""
     parent = event.get(name)
     value = parent.get(member) if isinstance(parent, dict) else None
@@ -222,12 +239,13 @@ def _name(value: object) -> str | None:
     return (text_of(value) or "").strip()[:_MAX_NAME_LENGTH] or None
 
 
-def _reason_to_skip(request: _Request, now: datetime, max_age: timedelta | None) -> str | None:
+def reason_to_skip(request: Request, now: datetime, max_age: timedelta | None) -> str | None:
+    """Return why an event is not for us, or too old; None if it is."""
     event, event_type = request.event, request.origin.event_type
     if event_type not in PAYLOADS and not request.is_mapped:
         name = event_type if event_type in _OTHER_TYPES else "these"
         return f"type: {name} events send no SMS"
-    if _member(event, "context", "integration").get("name") == INTEGRATION_NAME:
+    if member_of(event, "context", "integration").get("name") == INTEGRATION_NAME:
         return "context.integration: this event came from us"
     if request.is_mapped and _OWN_MESSAGE_ID.fullmatch(request.origin.message_id or ""):
         return "messageId: this event came from us"
@@ -241,20 +259,29 @@ def _reason_to_skip(request: _Request, now: datetime, max_age: timedelta | None)
     return None
 
 
+def times_of(event: Mapping[str, Any]) -> list[datetime]:
+    """Return when an event happened, the best knowledge first. Empty if it does not say."""
+    texts = [event.get(name) for name in _TIMES]
+    moments = [parse_instant(text) for text in texts if isinstance(text, str)]
+    return [moment for moment in moments if moment]
+
+
 def _age(event: Mapping[str, Any], now: datetime) -> timedelta | None:
-    for name in _TIMES:
-        text = event.get(name)
-        moment = parse_instant(text) if isinstance(text, str) else None
-        if moment:
-            return now - moment
-    return None
+    times = times_of(event)
+    return now - times[0] if times else None
+
+
+def _is_promotional(fields: Mapping[str, Any]) -> bool:
+    """Whether `promotional` is true. Tracking plans may have other texts under this name: those mean nothing here."""
+    value = fields.get("promotional")
+    return value is True or (text_of(value) or "").strip().lower() in ("true", "1")
 
 
 def _template_id(fields: Mapping[str, Any]) -> object:
     return fields.get("templateid", fields.get("flowid"))
 
 
-def _asks_for_no_sms(request: _Request) -> str | None:
+def _asks_for_no_sms(request: Request) -> str | None:
     """Return why an event asks for no SMS. If its intent shows, a missing field is an error instead.
 
     A sender or a template shows it, and a mapping, which is made for SMS.
@@ -269,12 +296,12 @@ def _asks_for_no_sms(request: _Request) -> str | None:
     return None
 
 
-def _sms(crqid: str, request: _Request, phone: str | None, defaults: Defaults) -> Sms:
+def _sms(crqid: str, request: Request, phone: str | None, defaults: Defaults) -> Sms:
     origin, fields = request.origin, request.fields
     if request.is_mapped and origin.message_id is None:
         raise _InvalidFieldError("messageId: missing, so a retry could not be recognised; map it from $.messageId")
     if phone is None:
-        raise _InvalidFieldError(_phone_problem(fields.get("phone"), defaults.region))
+        raise _InvalidFieldError(phone_problem(fields.get("phone"), defaults.region))
     first_name = _optional_text(fields, "firstname", "firstName")
     variables = _variables(fields, is_mapped=request.is_mapped)
     text = _optional_text(fields, "message", "message")
@@ -338,7 +365,8 @@ def _free_text(
     )
 
 
-def _phone_problem(value: object, region: str) -> str:
+def phone_problem(value: object, region: str) -> str:
+    """Say what is wrong with a phone number, without quoting it."""
     if value is None:
         return "phone: missing; give the number with its country code"
     text = text_of(value)
@@ -428,7 +456,7 @@ def _filled_in(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(filling, text)
 
 
-def _crqid(origin: Origin, phone: str | None) -> str:
+def key_of(origin: Origin, phone: str | None) -> str:
     """Return the key of an event's SMS to a number: 40 letters and digits, at most MSG91's 52.
 
     An event without a message id cannot be recognised again, so its key is random.

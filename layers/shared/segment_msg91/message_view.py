@@ -113,6 +113,19 @@ _SENDING: Final = {
     ),
 }
 _SUPPRESSED: Final = {
+    SuppressedBecause.OPTED_OUT: DisplayStatus(
+        "Suppressed",
+        Severity.BAD,
+        "It was not sent, because the person has opted out.",
+        "Nothing, unless the person opts in again: track SMS Opted In, then a new event. This SMS is not sent again.",
+    ),
+    SuppressedBecause.CAPPED: DisplayStatus(
+        "Suppressed",
+        Severity.BAD,
+        "It was not sent, because this number had already received the most SMS that this stack allows.",
+        "Find out why so many events were tracked for one number, or raise MaxSmsPerNumberPerHour. This SMS is not "
+        "sent again: track a new event.",
+    ),
     SuppressedBecause.COUNTRY: DisplayStatus(
         "Suppressed",
         Severity.BAD,

@@ -3,13 +3,16 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segment_msg91.msg91.codes import DeliveryStatus, SendState
 from segment_msg91.msg91.reports import DeliveryReport
 from segment_msg91.store.messages import Applied, Messages, StatusUpdate
 from segment_msg91.store.reports import ReportItem, Reports
 from segment_msg91.times import instant, parse_instant
+
+if TYPE_CHECKING:
+    from segment_msg91.guard_rails import ReportedOptOuts
 
 _IN_KEY_ONLY: Final = frozenset({"digest", "meta", "phone"})
 _MAX_CODE_LENGTH_IN_KEY: Final = 32  # characters: DynamoDB's sort keys hold 1024 bytes
@@ -60,19 +63,27 @@ class Tally:
 
 
 class Recorder:
-    """Applies reports to messages and records them. Safe to call from several threads."""
+    """Applies reports to messages and records them. Safe to call from several threads.
 
-    def __init__(self, messages: Messages, table: Reports) -> None:
+    `opt_outs`: opts out the numbers of reports that say so; None if no report does.
+    """
+
+    def __init__(self, messages: Messages, table: Reports, opt_outs: "ReportedOptOuts | None" = None) -> None:
         self._messages = messages
         self._table = table
+        self._opt_outs = opt_outs
 
     def record(self, report: DeliveryReport, received_at: datetime) -> Recorded:
         """Apply a webhook's report, then record it. Raises StoreUnavailableError.
 
-        In this order a report that is recorded has been applied. If recording fails, the body is retried.
+        In this order a report that is recorded has been applied, and its number is opted out. If recording fails, the
+        body is retried.
         """
         applied = self._apply(report)
         crqid = applied.crqid if applied else None
+        if self._opt_outs:
+            number = applied.before.get("phone") if applied else None
+            self._opt_outs.record(report, report.phone or (str(number) if number else None), received_at)
         return Recorded(report, applied, self._table.record(_item(report, crqid, received_at), received_at))
 
     def record_for(self, crqid: str, report: DeliveryReport, received_at: datetime) -> Recorded:
@@ -80,6 +91,8 @@ class Recorder:
 
         In this order a message that has its end has this row as well. If applying fails, it is looked up again.
         """
+        if self._opt_outs:
+            self._opt_outs.record(report, report.phone, received_at)
         is_new = self._table.record(_item(report, crqid, received_at), received_at)
         return Recorded(report, self._messages.apply(crqid, report.phone, _status_update(report)), is_new)
 

@@ -47,6 +47,23 @@ class NumberRules:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardRailSettings:
+    """The guard rails: the table of the numbers, and the most SMS to one of them. 0: no cap."""
+
+    recipients_table: str
+    max_per_hour: int
+    max_per_day: int
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self | None:
+        """Read the environment; None if they are off. Raises SettingsError."""
+        max_per_hour = _whole(environ, "MAX_SMS_PER_NUMBER_PER_HOUR", 20)
+        max_per_day = _whole(environ, "MAX_SMS_PER_NUMBER_PER_DAY", 0)
+        table = _recipients_table(environ)
+        return cls(table, max_per_hour, max_per_day) if table else None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestSettings:
     """The environment of SegmentIngestFunction."""
 
@@ -61,6 +78,7 @@ class IngestSettings:
     max_recipients_per_request: int
     console_enabled: bool
     reconciliation_enabled: bool
+    guard_rails: GuardRailSettings | None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -89,12 +107,16 @@ class IngestSettings:
             max_recipients_per_request=_whole(environ, "MAX_RECIPIENTS_PER_REQUEST", 50, least=1),
             console_enabled=_switch(environ, "CONSOLE"),
             reconciliation_enabled=_whole(environ, "RECONCILE_EVERY_MINUTES", 30) > 0,
+            guard_rails=GuardRailSettings.load(environ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """The environment of DeliveryReportsFunction."""
+    """The environment of DeliveryReportsFunction.
+
+    `opt_outs_table`: where reports opt numbers out; None if they do not.
+    """
 
     secret_id: str
     messages_table: str
@@ -103,6 +125,7 @@ class ReportSettings:
     quarantine_queue_url: str
     retention: timedelta
     msg91_zone: timezone
+    opt_outs_table: str | None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -115,12 +138,16 @@ class ReportSettings:
             quarantine_queue_url=_required(environ, "REPORTS_QUARANTINE_QUEUE_URL"),
             retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
             msg91_zone=_zone(environ, "MSG91_UTC_OFFSET"),
+            opt_outs_table=_opt_outs_table(environ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationSettings:
-    """The environment of ReconciliationFunction. `logs_method` is the HTTP verb of MSG91's logs API."""
+    """The environment of ReconciliationFunction. `logs_method` is the HTTP verb of MSG91's logs API.
+
+    `opt_outs_table`: where rows of the logs opt numbers out; None if they do not.
+    """
 
     secret_id: str
     messages_table: str
@@ -131,6 +158,7 @@ class ReconciliationSettings:
     logs_method: str
     overdue_after: timedelta
     given_up_after: timedelta
+    opt_outs_table: str | None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -148,6 +176,7 @@ class ReconciliationSettings:
             logs_method=method,
             overdue_after=timedelta(minutes=_whole(environ, "REPORT_OVERDUE_MINUTES", 60)),
             given_up_after=timedelta(hours=_whole(environ, "REPORT_GIVEN_UP_HOURS", 46)),
+            opt_outs_table=_opt_outs_table(environ),
         )
 
 
@@ -250,6 +279,18 @@ def _zone(environ: Mapping[str, str], name: str) -> timezone:
         return parse_offset(environ.get(name) or "+05:30")
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
+
+
+def _recipients_table(environ: Mapping[str, str]) -> str | None:
+    """Return the table of the numbers; None if the guard rails are off."""
+    table = environ.get("RECIPIENTS_TABLE", "")
+    return _required({"RECIPIENTS_TABLE": table}, "RECIPIENTS_TABLE") if _switch(environ, "GUARD_RAILS") else None
+
+
+def _opt_outs_table(environ: Mapping[str, str]) -> str | None:
+    """Return the table of the numbers if reports opt them out."""
+    table = _recipients_table(environ)
+    return table if _switch(environ, "OPT_OUT_ON_BLOCKED") else None
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

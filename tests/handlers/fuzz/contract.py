@@ -80,7 +80,7 @@ MESSAGE: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("created_at", "settled_at", "lease_until", "scheduled_at"), _is_instant),
     "awaiting_report": _matches("[0-7]"),
     "crqid_shared": lambda value: value is True,
-    "suppressed_because": _is_in(frozenset({"country", "not_on_test_list"})),
+    "suppressed_because": _is_in(frozenset({"opted_out", "capped", "country", "not_on_test_list"})),
 }
 REPORT: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("report_group", "report_id", "request_id", "crqid", "matched", "sender_id"), _is_text),

@@ -56,6 +56,9 @@ EVENTS: Final = [
     _event("m2", "track", TEMPLATE),
     _event("m3", "page", PARAMETERS),
     _event("m4", "identify", TEMPLATE | PARAMETERS),
+    _event("m7", "track", {"scope": "promotional", "reason": "replied STOP"}) | {"event": "SMS Opted Out"},
+    _event("m8", "identify", {})
+    | {"context": {"messaging_subscriptions": [{"key": PHONE, "type": "SMS", "status": "SUBSCRIBED"}]}},
     _mapped("m5", PARAMETERS),
     _mapped("m6", TEMPLATE | {"variables": {"order": {"id": 1}, "total": 27.5}}),
 ]
@@ -91,7 +94,14 @@ def test_any_json_gets_an_answer_that_matches_the_record(body: str, ingest: "End
 
 
 @pytest.mark.parametrize(
-    "rules", [{"DEFAULT_REGION": "IN"}, {"ALLOWED_COUNTRIES": "AE"}, {"ONLY_TO_NUMBERS": "919800000002"}], ids=str
+    "rules",
+    [
+        {"DEFAULT_REGION": "IN"},
+        {"ALLOWED_COUNTRIES": "AE"},
+        {"ONLY_TO_NUMBERS": "919800000002"},
+        {"GUARD_RAILS": "on", "MAX_SMS_PER_NUMBER_PER_HOUR": "3"},
+    ],
+    ids=str,
 )
 @odd.FUZZED
 @given(body=odd.mutated(SAMPLES))

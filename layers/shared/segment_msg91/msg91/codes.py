@@ -23,6 +23,8 @@ class SendState(StrEnum):
 class SuppressedBecause(StrEnum):
     """The rule that stopped an SMS before it was sent (`suppressed_because`)."""
 
+    OPTED_OUT = "opted_out"
+    CAPPED = "capped"
     COUNTRY = "country"
     NOT_ON_TEST_LIST = "not_on_test_list"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-type Value = str | int | bool | Decimal
+type Value = str | int | bool | Decimal | tuple[str, ...]
 type Attributes = dict[str, Value]
 type Item = dict[str, Any]  # attribute values in DynamoDB's wire form, such as {"S": "text"}
 
@@ -30,7 +30,12 @@ _CONFIG: Final = Config(
     parameter_validation=False,
 )
 AWS_ERRORS: Final = (BotoCoreError, ClientError)
-_READERS: Final[Mapping[str, Callable[[Any], Value]]] = {"S": str, "N": Decimal, "BOOL": bool}
+_READERS: Final[Mapping[str, Callable[[Any], Value]]] = {
+    "S": str,
+    "N": Decimal,
+    "BOOL": bool,
+    "L": lambda members: tuple(member["S"] for member in members),
+}
 
 
 class StoreUnavailableError(Exception):
@@ -71,7 +76,7 @@ def to_item(attributes: Mapping[str, Value | None]) -> Item:
 
 
 def from_item(item: Mapping[str, Any]) -> Attributes:
-    """Read an item in wire form, without attributes that are no text, number or truth value: we write no others."""
+    """Read an item in wire form, without attributes of kinds that we do not write. Our lists are of texts."""
     return {
         name: _READERS[kind](content)
         for name, value in item.items()
@@ -80,7 +85,9 @@ def from_item(item: Mapping[str, Any]) -> Attributes:
     }
 
 
-def _wire(value: Value | None) -> dict[str, str | bool]:
+def _wire(value: Value | None) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": value}
+    if isinstance(value, tuple):
+        return {"L": [{"S": member} for member in value]}
     return {"BOOL": value} if isinstance(value, bool) else {"N": str(value)}

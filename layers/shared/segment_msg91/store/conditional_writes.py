@@ -102,6 +102,12 @@ class Update:
         alias = self.name(attribute)
         self._sets.append(f"{alias} = if_not_exists({alias}, {self.value('zero', 0)}) + {self.value('one', 1)}")
 
+    def prepend(self, attribute: str, text: str) -> None:
+        """Put a text in front of a list that starts empty."""
+        alias = self.name(attribute)
+        first, nothing = self.value("first", (text,)), self.value("nothing", ())
+        self._sets.append(f"{alias} = list_append({first}, if_not_exists({alias}, {nothing}))")
+
     def arguments(self, table: str) -> dict[str, Any]:
         """Return UpdateItem's arguments, which are a transaction's Update as well."""
         clauses = {"SET": self._sets, "REMOVE": self._removes}

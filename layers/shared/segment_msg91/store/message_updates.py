@@ -15,7 +15,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from segment_msg91.msg91.codes import CONCLUSIONS, FINAL, IN_DOUBT, NOT_FINAL, RANK, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import (
+    CONCLUSIONS,
+    FINAL,
+    IN_DOUBT,
+    NOT_FINAL,
+    RANK,
+    DeliveryStatus,
+    SendState,
+    SuppressedBecause,
+)
 from segment_msg91.msg91.failures import Category
 from segment_msg91.store.aws import Value
 from segment_msg91.store.conditional_writes import Update
@@ -73,6 +82,7 @@ class Settlement:
     error_code: str | None = None
     error: str | None = field(default=None, repr=False)
     failure_category: Category | None = None
+    suppressed_because: SuppressedBecause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +190,7 @@ def settlement(outcome: Settlement, now: datetime) -> Update:
             "request_id": outcome.request_id,
             "error_code": outcome.error_code,
             "error": outcome.error,
+            "suppressed_because": outcome.suppressed_because,
         },
         remove_absent=("error", "error_code"),
     )

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import batched
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segment_msg91 import mapping
 from segment_msg91.circuit_breaker import CircuitBreaker, FailureKind, OpenReason
-from segment_msg91.mapping import Invalid, Origin, Skipped, Sms
+from segment_msg91.mapping import Invalid, Origin, Skipped, Sms, Unrecorded
 from segment_msg91.msg91 import requests
 from segment_msg91.msg91.client import CALL_SECONDS, Msg91, Outcome
 from segment_msg91.msg91.codes import IN_DOUBT, SendState, SuppressedBecause
@@ -22,6 +22,10 @@ from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages,
 from segment_msg91.store.search_keys import search_keys
 from segment_msg91.suppression import Suppressed, checked
 from segment_msg91.times import instant
+
+if TYPE_CHECKING:
+    from segment_msg91.guard_rails import GuardRails
+    from segment_msg91.recipient import Refusal
 
 # The time that a claim is ours. It is longer than the function's Timeout in template.yaml, so that a lease that has
 # ended means that no function is sending the message.
@@ -54,8 +58,11 @@ class Status(StrEnum):
 
 type Wanted = Sms | Invalid | Suppressed
 """What an event asks for. All but an SMS are only put on record."""
+type Mapped = Wanted | Skipped | Unrecorded
 
 _FINAL: Final = frozenset({SendState.ACCEPTED, SendState.REJECTED, SendState.INVALID, SendState.SUPPRESSED})
+# MSG91 did not send it.
+_UNSENT: Final = frozenset({SendState.REJECTED, SendState.HELD, SendState.RETRYABLE})
 _RESULT_OF: Final = {
     SendState.ACCEPTED: Status.ACCEPTED,
     SendState.REJECTED: Status.REJECTED,
@@ -119,12 +126,14 @@ class Sender:
         msg91: Msg91,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         fresh_authkey: Callable[[], str] = lambda: "",
+        guard_rails: "GuardRails | None" = None,
     ) -> None:
         self._settings = settings
         self._messages = messages
         self._msg91 = msg91
         self._clock = clock
         self._fresh_authkey = fresh_authkey
+        self._guard_rails = guard_rails
         self._breaker = CircuitBreaker()
 
     def send(
@@ -133,11 +142,13 @@ class Sender:
         """Send for events, and answer for each in their order. What can't be done by `deadline` is left to a retry."""
         self._msg91.drop_idle_connections()
         now = self._clock()
-        mapped = [self._map(event, now, mapping_name) for event in events]
+        mapped: list[Mapped] = [self._map(event, now, mapping_name) for event in events]
+        if self._guard_rails:
+            mapped = self._guard_rails.record(events, mapped, now, mapping_name)
         # The same event twice in a batch is one message: the first represents both.
         wanted: dict[str, Wanted] = {}
         for mapped_event in mapped:
-            if not isinstance(mapped_event, Skipped) and mapped_event.crqid:
+            if not isinstance(mapped_event, Skipped | Unrecorded) and mapped_event.crqid:
                 wanted.setdefault(mapped_event.crqid, mapped_event)
         outcomes: dict[str, Result] = {}
         for chunk in batched(wanted.values(), CHUNK, strict=False):
@@ -150,7 +161,7 @@ class Sender:
         return checked(mapped, settings.number_rules) if isinstance(mapped, Sms) else mapped
 
     def _send_chunk(self, chunk: Sequence[Wanted], authkey: str, deadline: datetime) -> dict[str, Result]:
-        """Claim, send and settle."""
+        """Claim, check the guard rails, send and settle."""
         now = self._clock()
         if deadline - now < timedelta(seconds=_CHUNK_SECONDS):
             return {str(wanted.crqid): _retry(wanted, "no time left in this delivery") for wanted in chunk}
@@ -165,9 +176,40 @@ class Sender:
                 claimed.append((wanted, claim))
             else:
                 results[str(wanted.crqid)] = self._unclaimed(wanted, claim, now)
+        if self._guard_rails:
+            claimed, refused = self._checked(self._guard_rails, claimed, now)
+            results |= refused
         sent = self._send_all(claimed, authkey, deadline)
-        self._settle(sent)
+        self._settle([_settlement(claim, outcome) for _, claim, outcome in sent])
+        if self._guard_rails:
+            unsent = [sms for sms, _, outcome in sent if outcome.state in _UNSENT]
+            self._guard_rails.release(unsent, now, self._clock())
         return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
+
+    def _checked(
+        self, guard_rails: "GuardRails", claimed: Sequence[tuple[Sms, Claimed]], now: datetime
+    ) -> tuple[list[tuple[Sms, Claimed]], dict[str, Result]]:
+        """Return what may be sent, and the results of what may not: settled, so that it is not in doubt later."""
+        admission = guard_rails.admit([sms for sms, _ in claimed], now)
+        admitted: list[tuple[Sms, Claimed]] = []
+        results: dict[str, Result] = {}
+        settlements: list[Settlement] = []
+        for sms, claim in claimed:
+            if refusal := admission.refused.get(sms.crqid):
+                settlements.append(
+                    Settlement(claim, SendState.SUPPRESSED, error=refusal.reason, suppressed_because=refusal.because)
+                )
+                results[sms.crqid] = _suppressed(sms, refusal)
+            elif error := admission.undecided.get(sms.crqid):
+                reason = f"the database did not say whether it may be sent ({error})"
+                settlements.append(Settlement(claim, SendState.RETRYABLE, error=reason))
+                results[sms.crqid] = _retry(sms, reason)
+            else:
+                admitted.append((sms, claim))
+        messages = {sms.crqid: sms for sms, _ in claimed}
+        for crqid in self._settle(settlements):
+            results[crqid] = _retry(messages[crqid], "the database did not take the refusal")
+        return admitted, results
 
     def _claim_requests(self, chunk: Sequence[Wanted], now: datetime) -> list[ClaimRequest]:
         contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
@@ -272,23 +314,17 @@ class Sender:
         self._breaker.record(_open_reason(outcome), self._clock())
         return outcome
 
-    def _settle(self, sent: Sequence[tuple[Sms, Claimed, Outcome]]) -> None:
-        """Write the outcomes. Those that can't be written stay `sending` until their reports or the leases' ends."""
-        pending = [
-            Settlement(
-                claim=claim,
-                state=outcome.state,
-                request_id=outcome.request_id,
-                error_code=outcome.error_code,
-                error=outcome.error,
-                failure_category=outcome.failure_category,
-            )
-            for _, claim, outcome in sent
-        ]
+    def _settle(self, settlements: Sequence[Settlement]) -> set[str]:
+        """Write outcomes; return the keys of those that can't be written.
+
+        They stay `sending` until their reports or the leases' ends.
+        """
+        pending = list(settlements)
         for _ in range(_SETTLE_ROUNDS):
             if pending:
                 unwritten = set(self._messages.settle(pending, self._clock()))
                 pending = [settlement for settlement in pending if settlement.claim.crqid in unwritten]
+        return {settlement.claim.crqid for settlement in pending}
 
     def _result(self, sms: Sms, outcome: Outcome) -> Result:
         result = Result(
@@ -321,13 +357,26 @@ def summary(results: Sequence[Result], *, is_batch: bool) -> tuple[int, str]:
     return 503, line + " Retry all of them; those that are final will be duplicates."
 
 
-def _in_order(mapped: Sequence[Wanted | Skipped], outcomes: dict[str, Result]) -> list[Result]:
+def _settlement(claim: Claimed, outcome: Outcome) -> Settlement:
+    return Settlement(
+        claim=claim,
+        state=outcome.state,
+        request_id=outcome.request_id,
+        error_code=outcome.error_code,
+        error=outcome.error,
+        failure_category=outcome.failure_category,
+    )
+
+
+def _in_order(mapped: Sequence[Mapped], outcomes: dict[str, Result]) -> list[Result]:
     results: list[Result] = []
     answered: set[str] = set()
     for event in mapped:
         message_id = event.origin.message_id
         if isinstance(event, Skipped):
             results.append(Result(Status.SKIPPED, message_id, reason=event.reason))
+        elif isinstance(event, Unrecorded):
+            results.append(Result(Status.RETRY, message_id, reason=event.reason))
         elif event.crqid is None:
             results.append(Result(Status.INVALID, message_id, reason=event.reason))
         else:
@@ -344,17 +393,20 @@ def _in_order(mapped: Sequence[Wanted | Skipped], outcomes: dict[str, Result]) -
 
 def _refused(wanted: Wanted) -> Result:
     """Answer for an event that was put on record, and is not sent."""
-    message_id = wanted.origin.message_id
     if isinstance(wanted, Suppressed):
-        return Result(
-            Status.SUPPRESSED,
-            message_id,
-            crqid=wanted.crqid,
-            reason=wanted.reason,
-            suppressed_because=wanted.because,
-        )
+        return _suppressed(wanted, wanted)
     reason = wanted.reason if isinstance(wanted, Invalid) else None
-    return Result(Status.INVALID, message_id, crqid=wanted.crqid, reason=reason)
+    return Result(Status.INVALID, wanted.origin.message_id, crqid=wanted.crqid, reason=reason)
+
+
+def _suppressed(wanted: Sms | Suppressed, refusal: "Refusal | Suppressed") -> Result:
+    return Result(
+        Status.SUPPRESSED,
+        wanted.origin.message_id,
+        crqid=wanted.crqid,
+        reason=refusal.reason,
+        suppressed_because=refusal.because,
+    )
 
 
 def _sms_claim(sms: Sms, now: datetime, *, shared: bool, awaits_report: bool) -> ClaimRequest:
