@@ -9,8 +9,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.engines import DYNAMODB_LOCAL, MOTO
 
-# The tests of such a folder share a build, a browser or an environment that is slow to start.
-_TOGETHER: Final = ("tests/browser/", "tests/built/", "tests/chaos/", "tests/verify/")
+# The tests of such a folder or file share a build, a browser, an environment or data that are slow to make.
+_TOGETHER: Final = (
+    "tests/browser/",
+    "tests/built/",
+    "tests/chaos/",
+    "tests/interleavings/test_store.py",
+    "tests/verify/",
+)
 
 
 class GroupByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed

@@ -162,19 +162,33 @@ def world(
     logs = FakeLogs(lambda: datetime.now(UTC))
     monkeypatch.setattr(reconciliation, "Logs", lambda *_: logs.client())
     monkeypatch.setattr(delivery_events, "Tracking", lambda _: segment.client())
-    long_timeout = store_aws._CONFIG  # noqa: SLF001
-    short_timeout = long_timeout.merge(Config(read_timeout=READ_TIMEOUT))
     # The SDK waits about a second between its attempts.
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     with ExitStack() as wired:
-        functions = {}
-        for function in TEMPLATE.functions():
-            # The console's calls get no faults, and its eight concurrent calls queue up at the embedded AWS.
-            is_console = function.name == "ConsoleFunction"
-            monkeypatch.setattr(store_aws, "_CONFIG", long_timeout if is_console else short_timeout)
-            wired.enter_context(_wired(function.name, embedded, sessions[function.name]))
-            functions[function.name] = InThisProcess(function, _APPS[function.name].lambda_handler)
-        yield World(embedded, functions, msg91, segment, logs)
+        yield World(embedded, Functions(embedded, sessions, wired), msg91, segment, logs)
+
+
+class Functions(Mapping[str, Invoker]):
+    """The functions by name. Each is wired when a test first calls it, because wiring takes a tenth of a second."""
+
+    def __init__(self, aws: Aws, sessions: Mapping[str, Session], wired: ExitStack) -> None:
+        self._aws = aws
+        self._sessions = sessions
+        self._wired = wired
+        self._invokers: dict[str, Invoker] = {}
+
+    def __getitem__(self, name: str) -> Invoker:
+        if name not in self._invokers:
+            self._wired.enter_context(_wired(name, self._aws, self._sessions[name]))
+            (function,) = (one for one in TEMPLATE.functions() if one.name == name)
+            self._invokers[name] = InThisProcess(function, _APPS[name].lambda_handler)
+        return self._invokers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_APPS)
+
+    def __len__(self) -> int:
+        return len(_APPS)
 
 
 @contextmanager
@@ -183,9 +197,12 @@ def _wired(function: str, aws: Aws, session: Session) -> Iterator[None]:
     wiring = _APPS[function].wiring
     wiring.cache_clear()
     variables = aws.environment(function) | TEMPLATE.environment(function, aws.url)
+    # The console's calls get no faults, and its eight concurrent calls queue up at the embedded AWS.
+    ours = Config() if function == "ConsoleFunction" else Config(read_timeout=READ_TIMEOUT)
     with (
         patch.dict("os.environ", variables),
         patch.object(store_aws, "_session", lambda: session),
+        patch.object(store_aws, "_CONFIG", store_aws._CONFIG.merge(ours)),  # noqa: SLF001
     ):
         sqs = store_aws.sqs_client()  # made now, because these variables are unset later
         with patch.object(_APPS[function], "sqs_client", lambda: sqs, create=True):

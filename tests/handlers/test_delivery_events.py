@@ -38,6 +38,12 @@ def again_from(number: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the function give back at once what Segment does not take, instead of at the end of its time."""
+    monkeypatch.setattr("segment_msg91.use_cases.delivery_events._SECONDS_TO_GIVE_BACK", 29)
+
+
+@pytest.fixture
 def stream() -> dict[str, Any]:
     """A copy of the sample event."""
     return deepcopy(STREAM)
@@ -52,7 +58,7 @@ def test_what_segment_took_is_done(publish: "Invoke", segment: "FakeSegment") ->
     assert segment.violations() == []
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_patience")
 def test_what_segment_did_not_take_is_given_back(publish: "Invoke", segment: "FakeSegment") -> None:
     segment.fail(Answer(429, headers={"Retry-After": "300"}))
     assert publish(STREAM) == again_from(NUMBERS[0])
@@ -117,7 +123,7 @@ def test_an_unexpected_error_returns_every_record_and_logs_no_data(
     assert (PHONE in output.text, "RuntimeError" in output.text) == (False, True)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_patience")
 def test_the_outcomes_of_events_are_counted(
     publish: "Invoke", segment: "FakeSegment", output: "Output", stream: dict[str, Any]
 ) -> None:
@@ -133,7 +139,7 @@ def test_the_outcomes_of_events_are_counted(
     assert [sum(sum(emf[name]) for emf in output.metrics(name)) for name in names] == [2, 1, 1, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize(
     "answer", [Answer(200, takes=True), Answer(400), Answer(500), Answer(429, headers={"Retry-After": "300"})], ids=str
 )
