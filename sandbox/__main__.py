@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sandbox import overdue
+from sandbox import overdue, suppressed
 from sandbox.arguments import UsageError, parse, to_options
 from sandbox.console import Console
 from sandbox.dynamodb_local.installation import NotAvailableError
@@ -54,6 +54,7 @@ def _run(console: Console, options: Options, arguments: Namespace) -> int:
             succeeded = _send_samples(console, stack)
             if overdue.FUNCTION in stack.invokers:
                 succeeded &= overdue.reconcile_samples(console, stack, stack.simulator)
+            succeeded &= suppressed.suppress_samples(console, stack, options)
         else:
             succeeded = _send_real(console, stack, arguments.to)
         if not arguments.once:

@@ -129,6 +129,13 @@ class Aws:
         self._engine.drop_tables()
         self._create_resources()
 
+    def create_tables(self, template: Template) -> None:
+        """Create the tables that other parameters of the template add."""
+        names = {table.name for table in self._template.tables()}
+        for table in template.tables():
+            if table.name not in names:
+                self._create_table(table)
+
     def close(self) -> None:
         for client in (self.dynamodb, self.tables.meta.client, self.sqs, self.secrets):
             client.close()

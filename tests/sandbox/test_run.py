@@ -29,6 +29,7 @@ def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
     assert "Segment has the event SMS Delivered for 8 of them" in ended.stdout
     assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
     assert "6 of 6 as expected." in ended.stdout
+    assert "5 of 5 suppressed." in ended.stdout
 
 
 @pytest.mark.usefixtures("dynamodb_local")
