@@ -42,7 +42,7 @@ type Operand = Callable[[Scope], Value]
 type Assignment = tuple[str, Operand]
 """An attribute, or its alias, and its new value."""
 
-_TOKEN: Final = re.compile(r"\s*([#:]?\w+|<=|>=|<>|[=<>(),+])")
+_TOKEN: Final = re.compile(r"\s*([#:]?\w+|<=|>=|<>|[=<>(),+[\]])")
 _COMPARATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -159,6 +159,9 @@ def _predicate(tokens: _Tokens) -> Condition:
         if tokens.takes(function):
             (operand,) = _in_brackets(tokens)
             return lambda scope: (operand(scope) is not None) is is_present
+    if tokens.takes("contains"):
+        container, element = _in_brackets(tokens)
+        return lambda scope: element(scope) in _elements(container(scope))
     left = _operand(tokens)
     if tokens.takes("IN"):
         others = _in_brackets(tokens)
@@ -192,8 +195,15 @@ def _operand(tokens: _Tokens) -> Operand:
     if name == "if_not_exists":
         present, absent = _in_brackets(tokens)
         return lambda scope: value if (value := present(scope)) is not None else absent(scope)
+    if name == "list_append":
+        first, second = _in_brackets(tokens)
+        return lambda scope: {"L": [*_elements(first(scope)), *_elements(second(scope))]}
     if name.startswith(":"):
         return lambda scope: scope.values[name]
+    if tokens.takes("["):
+        place = int(tokens.next())
+        tokens.expect("]")
+        return lambda scope: next(iter(_elements(scope.item.get(scope.attribute(name)))[place : place + 1]), None)
     return lambda scope: scope.item.get(scope.attribute(name))
 
 
@@ -209,6 +219,11 @@ def _comparable(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of any type
     if kind == "S":
         return content.encode()
     return Decimal(content) if kind == "N" else content
+
+
+def _elements(value: Value) -> list[Any]:
+    """Return the elements of a list; an absent one has none."""
+    return [] if value is None else value["L"]
 
 
 def _number(value: Value) -> Decimal:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from unittest.mock import patch
 from urllib.parse import urlencode
 
+from segment_msg91.guard_rails import GuardRails
 from segment_msg91.msg91.client import Msg91
 from segment_msg91.msg91.logs import Logs
 from segment_msg91.recording import Recorder
-from segment_msg91.settings import IngestSettings, ReconciliationSettings, ReportSettings
+from segment_msg91.settings import GuardRailSettings, IngestSettings, ReconciliationSettings, ReportSettings
 from segment_msg91.store import messages, overdue, search_keys
 from segment_msg91.store.messages import Messages
 from segment_msg91.store.overdue import Overdue, Positions
@@ -41,23 +42,37 @@ _REPORTS: Final = {"delivered": "1", "failed": "2", "pending": "Submitted"}
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Starts processes. `report_*` is what MSG91's webhook reports; `resend_after` is ResendUnknownAfterMinutes."""
+    """Starts processes. `report_*` is what MSG91's webhook reports; `resend_after` is ResendUnknownAfterMinutes.
+
+    `has_guard_rails`: with a cap of one SMS to a number.
+    """
 
     report_status: str = "delivered"
     report_has_crqid: bool = True
     resend_after: timedelta | None = None
+    has_guard_rails: bool = False
     _started: dict[Hashable, Point] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def delivery(self, name: str, at: datetime) -> Point:
         """Deliver the one event. It ends with the HTTP status of the answer to Segment."""
+        return self._start(name, at, self._delivering(events.track(_PHONE)))
+
+    def opt_out(self, name: str, at: datetime) -> Point:
+        """Deliver the event by which the person opts out of all SMS. It ends as a delivery does."""
+        event = {"type": "track", "event": "SMS Opted Out", "messageId": "message-2", "properties": {"phone": _PHONE}}
+        return self._start(name, at, self._delivering(event))
+
+    def _delivering(self, event: dict[str, Any]) -> Program:
         settings = replace(IngestSettings.load(), resend_unknown_after=self.resend_after)
+        own = GuardRailSettings("RecipientsTable", max_per_hour=1, max_per_day=0)
 
         def run(calls: Calls) -> int:
-            sender = Sender(settings, _messages(calls), _msg91(calls), calls.clock)
-            results = sender.send([events.track(_PHONE)], "authkey", calls.clock() + _TIMEOUT)
+            guard_rails = GuardRails(_dynamodb(calls), settings, own) if self.has_guard_rails else None
+            sender = Sender(settings, _messages(calls), _msg91(calls), calls.clock, guard_rails=guard_rails)
+            results = sender.send([event], "authkey", calls.clock() + _TIMEOUT)
             return summary(results, is_batch=False)[0]
 
-        return self._start(name, at, run)
+        return run
 
     def report(self, name: str, sms: Sms, at: datetime) -> Point:
         """Post the webhook's report of an SMS. It ends with the HTTP status of the answer to MSG91."""

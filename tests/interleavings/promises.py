@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from segment_msg91.recipient import milliseconds
 from segment_msg91.store.aws import Attributes, Value
 from tests.interleavings.contents import rows
 from tests.interleavings.exploration import State
@@ -21,7 +22,7 @@ _RANKED: Final = ((None,), _CONCLUSIONS, ("unknown",), ("pending",), _FAILURES, 
 _RANK: Final[dict[Value | None, int]] = {status: rank for rank, group in enumerate(_RANKED) for status in group}
 _FINAL: Final = (*_FAILURES, "delivered")
 _IN_DOUBT: Final = ("sending", "unknown")
-_DONE: Final = ("accepted", "rejected", *_IN_DOUBT)
+_DONE: Final = ("accepted", "rejected", "suppressed", *_IN_DOUBT)
 _RETRIED: Final = (KILLED, 429, 503)
 _LEASE: Final = timedelta(seconds=40)
 _GIVEN_UP_AFTER: Final = timedelta(hours=46)
@@ -43,9 +44,12 @@ class Promises:
         now = self.instants[after.instant]
         if after.world.ledger is not before.world.ledger:
             self._check_sending(after.world, now)
+            self._check_counted(after.world)
         if message is not was:
             self._check_claim(was, message)
             self._check_status(was, message, after.world, now)
+            self._check_suppression(message, after.world)
+        self._check_recipient(before.world, after.world)
 
     def check_quiet(self, state: State) -> None:
         """Check a state in which no process is running."""
@@ -55,6 +59,7 @@ class Promises:
                 f"Segment does not repeat the event, and its message is {message.get('send_state')}"
             )
         self._check_report(state)
+        self._check_opt_out(state)
         _check_applied(state.world, "v2")
         self._check_end(state)
 
@@ -66,6 +71,13 @@ class Promises:
             assert resend_after, "two SMS were sent for one event"
             since = now - world.ledger[-2].sent_at
             assert since > resend_after, f"sent again after {since}"
+
+    def _check_counted(self, world: World) -> None:
+        """Check that the guard rails have counted the claim whose SMS was sent."""
+        if self.programs.has_guard_rails:
+            claimed_at = datetime.fromisoformat(str(_message(world)["lease_until"])) - _LEASE
+            is_counted = any(entry.startswith(f"{milliseconds(claimed_at)}#") for entry in _recent(world))
+            assert is_counted, "an SMS was sent without being counted"
 
     def _check_claim(self, was: Attributes, message: Attributes) -> None:
         """Check that what is known to be sent, or reported, is not claimed again, and that an acceptance stays."""
@@ -88,6 +100,24 @@ class Promises:
         assert not world.ledger or is_pending, f"{status}, although MSG91's logs have the SMS"
         age = now - datetime.fromisoformat(str(message["lease_until"])) + _LEASE
         assert age >= _GIVEN_UP_AFTER, f"{status} after {age} only"
+
+    def _check_suppression(self, message: Attributes, world: World) -> None:
+        """Check that only an opt-out suppresses the message: it is the only one, so the cap is never reached."""
+        if message.get("send_state") == "suppressed":
+            because = message["suppressed_because"]
+            assert because == "opted_out", f"suppressed because {because}, and it is the only SMS"
+            assert _is_opted_out(world), "suppressed, and the person has not opted out"
+
+    def _check_recipient(self, before: World, after: World) -> None:
+        """Check that an opt-out stays, and that no SMS is counted, and so sent, after it."""
+        if _is_opted_out(before):
+            assert _is_opted_out(after), "the opt-out is lost"
+            assert set(_recent(after)) <= set(_recent(before)), "an SMS was counted in spite of an opt-out"
+
+    def _check_opt_out(self, state: State) -> None:
+        for point in state.points:
+            if point and point.name == "opt-out" and point.ended == 200:
+                assert _is_opted_out(state.world), "an opt-out that was answered 200 is not stored"
 
     def _check_report(self, state: State) -> None:
         for point in state.points:
@@ -148,8 +178,10 @@ class Promises:
             world, _ = self.worlds.undisturbed(self.programs.redrive(message, now), world, now)
         for at in (*self.instants[instant:], *self.reconciled_at):
             if is_retried:
+                before = world
                 world, ended = self.worlds.undisturbed(self.programs.delivery("last delivery", at), world, at)
                 self._check_sending(world, at)
+                self._check_recipient(before, world)
                 is_retried = ended in _RETRIED
             world, _ = self.worlds.undisturbed(self.programs.reconciliation("last reconciliation", at), world, at)
         return world
@@ -158,6 +190,21 @@ class Promises:
 def _message(world: World) -> Attributes:
     messages = rows(world.contents, "MessagesTable")
     return messages[0] if messages else {}
+
+
+def _recipient(world: World) -> Attributes:
+    recipients = rows(world.contents, "RecipientsTable")
+    return recipients[0] if recipients else {}
+
+
+def _recent(world: World) -> Sequence[str]:
+    """Return what counts the SMS that were sent, or may have been."""
+    recent: Any = _recipient(world).get("recent", ())
+    return recent  # type: ignore[no-any-return]
+
+
+def _is_opted_out(world: World) -> bool:
+    return _recipient(world).get("all_opted_out") is True
 
 
 def _is_done(message: Attributes) -> bool:

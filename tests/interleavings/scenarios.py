@@ -29,7 +29,9 @@ class Scenario:
     """Processes that run at the same time, and how MSG91 behaves towards them."""
 
     deliveries: int = 2
+    reports: int = 1
     reconciliations: int = 1
+    opt_outs: int = 0
     programs: Programs = field(default_factory=Programs)
     msg91: Msg91 = field(default_factory=lambda: Msg91(neighbours=NEIGHBOURS))
 
@@ -44,8 +46,11 @@ class Scenario:
         return Exploration(
             processes=[
                 *_in_turn("delivery", 0, self.deliveries, programs.delivery),
-                Process("report", report),
-                *_in_turn("reconciliation", self.deliveries + 1, self.reconciliations, programs.reconciliation),
+                *[Process("report", report)] * self.reports,
+                *[Process("opt-out", lambda _, at: programs.opt_out("opt-out", at))] * self.opt_outs,
+                *_in_turn(
+                    "reconciliation", self.deliveries + self.reports, self.reconciliations, programs.reconciliation
+                ),
             ],
             instants=INSTANTS,
             faults=faults,
@@ -68,6 +73,7 @@ def _in_turn(name: str, first: int, number: int, start: Callable[[str, datetime]
 
 MAIN: Final = "two deliveries, a report, a reconciliation run"
 TWO_RUNS: Final = "two reconciliation runs, and no other SMS"
+OPT_OUT: Final = "two deliveries with guard rails, an opt-out"
 SCENARIOS: Final = {
     MAIN: Scenario(),
     "the report has no CRQID": Scenario(programs=Programs(report_has_crqid=False)),
@@ -76,4 +82,5 @@ SCENARIOS: Final = {
     "the logs never know the end": Scenario(msg91=Msg91(stays_pending=True)),
     TWO_RUNS: Scenario(deliveries=1, reconciliations=2, msg91=Msg91()),
     "what is in doubt is sent again": Scenario(programs=Programs(resend_after=timedelta(hours=1))),
+    OPT_OUT: Scenario(reports=0, reconciliations=0, opt_outs=1, programs=Programs(has_guard_rails=True)),
 }

@@ -11,21 +11,24 @@ from segment_msg91.msg91.client import Msg91, Outcome
 from segment_msg91.msg91.codes import SendState
 from segment_msg91.msg91.logs import Logs, LogsError, LogsPage
 from segment_msg91.msg91.reports import DeliveryReport
+from segment_msg91.recipient import Attempt, milliseconds
 from segment_msg91.recording import Recorded, Recorder
 from segment_msg91.store import message_updates
-from segment_msg91.store.conditional_writes import Update
+from segment_msg91.store.conditional_writes import Failed, Update, WriteOutcome, Written
 from segment_msg91.store.messages import Found, Messages
 from segment_msg91.store.queues import Queue
+from segment_msg91.store.recipients import Admission, Recipients
 from segment_msg91.use_cases import reconciliation
 from segment_msg91.use_cases.segment_ingest import HTTP_STATUS, Status
 from tests.interleavings.exploration import BrokenPromiseError
-from tests.interleavings.scenarios import MAIN, SCENARIOS, Scenario
+from tests.interleavings.scenarios import MAIN, OPT_OUT, SCENARIOS, Scenario
 
 type Plant = Callable[[pytest.MonkeyPatch], None]
 
 _ANY: Final = "(attribute_exists(#crqid) OR attribute_not_exists(#crqid))"
 _SENDING: Final = Scenario(reconciliations=0)
 _SENDS_AGAIN: Final = SCENARIOS["what is in doubt is sent again"]
+_GUARDED: Final = SCENARIOS[OPT_OUT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,36 @@ def _answer_before_recording_the_doubt(patch: pytest.MonkeyPatch) -> None:
         return True
 
     patch.setattr(Messages, "mark_unknown", mark_otherwise)
+
+
+def _send_when_the_table_is_away(patch: pytest.MonkeyPatch) -> None:
+    count = Recipients._count  # noqa: SLF001 - the bug is in there
+
+    def count_otherwise(recipients: Recipients, *arguments: Any) -> WriteOutcome:  # noqa: ANN401 - as they are
+        outcome = count(recipients, *arguments)
+        return Written({}) if isinstance(outcome, Failed) else outcome
+
+    patch.setattr(Recipients, "_count", count_otherwise)
+
+
+def _without_the_opt_out(condition: Callable[[Update, str], None]) -> Callable[[Update, str], None]:
+    """Let the count look at the caps alone, as if the opt-out had been read before."""
+
+    def otherwise(update: Update, text: str) -> None:
+        parts = [part for part in text.split(" AND ") if "_since" not in part]
+        condition(update, " AND ".join(parts))
+
+    return otherwise
+
+
+def _forget_failed_changes(patch: pytest.MonkeyPatch) -> None:
+    record = Recipients.record
+
+    def record_otherwise(recipients: Recipients, *arguments: Any) -> dict[str, str]:  # noqa: ANN401 - as they are
+        record(recipients, *arguments)
+        return {}
+
+    patch.setattr(Recipients, "record", record_otherwise)
 
 
 class _Forgetful(set[str]):
@@ -170,6 +203,30 @@ BUGS: Final = {
         _forget_failed_writes,
         "although MSG91's logs have the SMS",
         faults=1,
+    ),
+    "the guard rails are not asked": Bug(
+        lambda patch: patch.setattr(Recipients, "admit", lambda *_: Admission()),
+        "without being counted",
+        scenario=_GUARDED,
+    ),
+    "the guard rails fail open": Bug(
+        _send_when_the_table_is_away, "without being counted", faults=1, scenario=_GUARDED
+    ),
+    "an opt-out is read before the count, and not a condition of it": Bug(
+        lambda patch: patch.setattr(Update, "condition", _without_the_opt_out(Update.condition)),
+        "in spite of an opt-out",
+        scenario=_GUARDED,
+    ),
+    "an opt-out that is not stored is answered 200": Bug(
+        _forget_failed_changes, "is not stored", faults=1, scenario=_GUARDED
+    ),
+    "two claims of a message at the same time count as one": Bug(
+        lambda patch: patch.setattr(
+            Attempt, "entry", property(lambda attempt: f"{milliseconds(attempt.at)}{attempt.message}")
+        ),
+        "without being counted",
+        faults=1,
+        scenario=_GUARDED,
     ),
 }
 

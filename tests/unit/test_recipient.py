@@ -27,8 +27,9 @@ def _in(scope: Scope = Scope.ALL, seconds: float = 0) -> Change:
     return replace(_out(scope, seconds), opts_out=False)
 
 
-def _attempt(number: int, seconds: float = 0, *, may_be_second: bool = False) -> Attempt:
-    return Attempt(PHONE, f"{number:012}{0:028}", NOW + timedelta(seconds=seconds), may_be_second=may_be_second)
+def _attempt(number: int, seconds: float = 0, claim: int = 1, *, may_be_second: bool = False) -> Attempt:
+    at = NOW + timedelta(seconds=seconds)
+    return Attempt(PHONE, f"{number:012}{0:028}", f"{claim:032}", at, may_be_second=may_be_second)
 
 
 def _stops(recipient: Recipient) -> tuple[bool, bool]:
@@ -161,3 +162,9 @@ def test_in_no_hour_of_msg91s_clock_do_more_than_the_cap_arrive(sends: list[tupl
         arrivals += [] if refused else [arrives_at]
     for start in arrivals:
         assert sum(start <= arrival <= start + 3600 for arrival in arrivals) <= MAX
+
+
+def test_two_claims_of_a_message_at_the_same_time_are_released_one_by_one() -> None:
+    recipient, _ = Recipient().admitting([_attempt(1, claim=1)], caps(1, 0))
+    recipient, _ = recipient.admitting([_attempt(1, claim=2)], caps(1, 0))
+    assert recipient.without([_attempt(1, claim=1)]).recent == (_attempt(1, claim=2).entry,)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from segment_msg91.msg91.reports import DeliveryReport
+    from segment_msg91.store.messages import Claimed
 
 # Why a report opts its number out: the person, or MSG91 on the person's behalf, wants no SMS.
 _OPTING_OUT: Final = frozenset({Category.OPT_OUT, Category.BLOCKED})
@@ -49,16 +50,19 @@ class GuardRails:
         failed = self._recipients.record(changes, now) if changes else {}
         return [self._answer(one, before, failed) if one else before for one, before in zip(found, mapped, strict=True)]
 
-    def admit(self, messages: Sequence[Sms], now: datetime) -> Admission:
+    def admit(self, claimed: Sequence[tuple[Sms, "Claimed"]], now: datetime) -> Admission:
         """Decide which claimed messages may be sent, and count them."""
-        return self._recipients.admit([self._attempt(sms, now) for sms in messages], now)
+        return self._recipients.admit(self._attempts(claimed, now), now)
 
-    def release(self, messages: Sequence[Sms], claimed_at: datetime, now: datetime) -> None:
+    def release(self, claimed: Sequence[tuple[Sms, "Claimed"]], claimed_at: datetime, now: datetime) -> None:
         """Stop counting admitted messages of which nothing was sent. `claimed_at`: the time they were admitted at."""
-        self._recipients.release([self._attempt(sms, claimed_at) for sms in messages], now)
+        self._recipients.release(self._attempts(claimed, claimed_at), now)
 
-    def _attempt(self, sms: Sms, at: datetime) -> Attempt:
-        return Attempt(sms.phone, sms.crqid, at, sms.is_promotional, self._resends)
+    def _attempts(self, claimed: Sequence[tuple[Sms, "Claimed"]], at: datetime) -> list[Attempt]:
+        return [
+            Attempt(sms.phone, sms.crqid, claim.claim_id, at, sms.is_promotional, self._resends)
+            for sms, claim in claimed
+        ]
 
     def _answer[Mapped](
         self, found: OptOuts, before: Mapped, failed: dict[str, str]

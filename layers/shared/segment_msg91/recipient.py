@@ -4,8 +4,9 @@ Opt-outs are two registers, one for all SMS and one for promotional ones. In eac
 and of equal times the opt-out, so changes may come in any order. An opt-in to all SMS changes both. An opt-in to
 promotional SMS does not end an opt-out from all.
 
-`recent` has an entry for each SMS that was sent, or may have been: the time of its claim and a part of its key. MSG91
-gets the SMS within the claim's lease, so the windows of the caps are longer than an hour and a day: see `_MARGIN`.
+`recent` has an entry for each SMS that was sent, or may have been: the time of its claim, and a part of its key and of
+its claim's id, because two claims of a message may have the same time. MSG91 gets the SMS within the claim's lease, so
+the windows of the caps are longer than an hour and a day: see `_MARGIN`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ DAY: Final = timedelta(days=1) + _MARGIN
 # A number without an opt-out is forgotten when no cap can need its entries any more.
 _COUNTED_FOR: Final = timedelta(days=2)
 _KEY_LENGTH: Final = 12
+_CLAIM_LENGTH: Final = 4
 _MAX_REASON_LENGTH: Final = 256
 
 
@@ -77,6 +79,7 @@ class Attempt:
 
     phone: str = field(repr=False)
     crqid: str
+    claim_id: str
     at: datetime
     is_promotional: bool = False
     may_be_second: bool = False
@@ -84,7 +87,12 @@ class Attempt:
     @property
     def entry(self) -> str:
         """The text that counts this attempt. Text order is time order."""
-        return f"{milliseconds(self.at)}#{self.crqid[:_KEY_LENGTH]}"
+        return f"{milliseconds(self.at)}{self.message}{self.claim_id[-_CLAIM_LENGTH:]}"
+
+    @property
+    def message(self) -> str:
+        """The part of an entry that the claims of one message share."""
+        return f"#{self.crqid[:_KEY_LENGTH]}#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +216,7 @@ def _others(recent: tuple[str, ...], attempt: Attempt) -> tuple[str, ...]:
     """
     if attempt.may_be_second:
         return recent
-    return tuple(entry for entry in recent if not entry.endswith(f"#{attempt.crqid[:_KEY_LENGTH]}"))
+    return tuple(entry for entry in recent if attempt.message not in entry)
 
 
 def _count(recent: tuple[str, ...], since: datetime) -> int:

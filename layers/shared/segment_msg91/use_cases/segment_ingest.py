@@ -182,7 +182,7 @@ class Sender:
         sent = self._send_all(claimed, authkey, deadline)
         self._settle([_settlement(claim, outcome) for _, claim, outcome in sent])
         if self._guard_rails:
-            unsent = [sms for sms, _, outcome in sent if outcome.state in _UNSENT]
+            unsent = [(sms, claim) for sms, claim, outcome in sent if outcome.state in _UNSENT]
             self._guard_rails.release(unsent, now, self._clock())
         return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
 
@@ -190,7 +190,7 @@ class Sender:
         self, guard_rails: "GuardRails", claimed: Sequence[tuple[Sms, Claimed]], now: datetime
     ) -> tuple[list[tuple[Sms, Claimed]], dict[str, Result]]:
         """Return what may be sent, and the results of what may not: settled, so that it is not in doubt later."""
-        admission = guard_rails.admit([sms for sms, _ in claimed], now)
+        admission = guard_rails.admit(claimed, now)
         admitted: list[tuple[Sms, Claimed]] = []
         results: dict[str, Result] = {}
         settlements: list[Settlement] = []
