@@ -60,6 +60,7 @@ ONLY: Final = {
     "segment_msg91.msg91.failures": ("segment_msg91.msg91.codes",),
     "segment_msg91.masking": (),
     "segment_msg91.message_view": ("segment_msg91.masking", "segment_msg91.times", *_TABLES),
+    "segment_msg91.outcomes": ("segment_msg91.msg91.codes",),
     "segment_msg91.encoding": (),
     "segment_msg91.fields": (),
     "segment_msg91.http": (),
