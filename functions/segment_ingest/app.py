@@ -6,7 +6,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from segment_msg91.authentication import authenticate_segment
-from segment_msg91.handler import answers_errors, count, instrumented, logger, secret_problem, too_large
+from segment_msg91.handler import (
+    answers_errors,
+    count,
+    count_superseded,
+    instrumented,
+    logger,
+    secret_problem,
+    too_large,
+)
 from segment_msg91.http import Request, answer
 from segment_msg91.mapping import MalformedMappingNameError, mapping_name
 from segment_msg91.msg91.client import Msg91
@@ -103,6 +111,10 @@ def _record(results: list[Result]) -> None:
         count("SmsSuppressed", number, because=because)
     for category, number in Counter(result.failure_category for result in results if result.failure_category).items():
         count("FailureCategory", number, category=category)
+    superseded = [result.superseded for result in results if result.superseded]
+    if superseded:
+        statuses = Counter(one.status for one in superseded if one.status)
+        count_superseded(statuses, Counter(one.category for one in superseded if one.category))
     for result in results:
         log = logger.debug if result.status in _ROUTINE else logger.info
         log(

@@ -5,7 +5,7 @@ No line carries the text of an error that is not our own: it may quote a number,
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -82,12 +82,22 @@ def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **di
 def count_reports(tally: "Tally") -> None:
     """Count what reports have changed."""
     count("ReportConflict", tally.conflicts)
+    count("SmsAccepted", tally.accepted)
     for latency in tally.latencies:
         count("DeliveryLatency", latency, MetricUnit.Seconds)
     for status, number in tally.statuses.items():
         count("DeliveryStatus", number, status=status)
     for category, number in tally.categories.items():
         count("FailureCategory", number, category=category)
+    count_superseded(tally.superseded_statuses, tally.superseded_categories)
+
+
+def count_superseded(statuses: Mapping[str, int], categories: Mapping[str, int]) -> None:
+    """Count statuses and categories that are counted, and that a message does not have, or no longer."""
+    for status, number in statuses.items():
+        count("DeliveryStatusSuperseded", number, status=status)
+    for category, number in categories.items():
+        count("FailureCategorySuperseded", number, category=category)
 
 
 def count_unauthorized(endpoint: str) -> None:

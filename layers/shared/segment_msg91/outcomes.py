@@ -1,10 +1,11 @@
 """What became of a message: one of eight outcomes, in the overview and in lists of messages alike."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from segment_msg91.msg91.codes import FAILING, DeliveryStatus, SendState
+from segment_msg91.msg91.codes import CONCLUSIONS, FAILING, FINAL, DeliveryStatus, SendState
 
 
 class Outcome(StrEnum):
@@ -22,6 +23,11 @@ class Outcome(StrEnum):
 
 SENT: Final = (Outcome.DELIVERED, Outcome.FAILED, Outcome.NO_REPORT, Outcome.WAITING)
 """MSG91 has accepted it, or may have. Only the first three are in a rate."""
+
+MISSED: Final = "missed"
+"""The end of a message that is too old for MSG91's logs, as `DeliveryStatusSuperseded` names it."""
+REFUSED: Final = "refused"
+"""The same of one that MSG91's API refused, counted in `SmsRejected`."""
 
 _OF_STATUS: Final = {
     DeliveryStatus.DELIVERED: Outcome.DELIVERED,
@@ -55,3 +61,26 @@ def share_delivered(delivered: int, failed: int, no_report: int) -> float | None
     """Return the part of the messages with an end that was delivered; None if none has one."""
     ended = delivered + failed + no_report
     return round(delivered / ended, 4) if ended else None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Under which end and failure category a message is counted in the metrics. None: under none."""
+
+    status: str | None = None
+    category: str | None = None
+
+    @classmethod
+    def of(cls, message: Mapping[str, object]) -> "Counted":
+        """Read a stored message."""
+        category = message.get("failure_category")
+        return cls(_counted_status(message), None if category is None else str(category))
+
+
+def _counted_status(message: Mapping[str, object]) -> str | None:
+    status = message.get("delivery_status")
+    if status in FINAL or status in CONCLUSIONS:
+        return str(status)
+    if "concluded_at" in message:
+        return MISSED
+    return REFUSED if message.get("send_state") == SendState.REJECTED else None

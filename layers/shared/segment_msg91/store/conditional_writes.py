@@ -138,10 +138,15 @@ class ConditionalWrites:
             raise StoreUnavailableError(outcome.code)
         return outcome
 
-    def write_all(self, updates: Sequence[Update]) -> dict[str, WriteOutcome]:
-        """Write updates, one in a call of its own and many in transactions; return each one's outcome by its key."""
+    def write_all(
+        self, updates: Sequence[Update], returning: Literal["NONE", "ALL_OLD"] = "NONE"
+    ) -> dict[str, WriteOutcome]:
+        """Write updates, one in a call of its own and many in transactions; return each one's outcome by its key.
+
+        Transactions return nothing of what was before.
+        """
         if len(updates) == 1:
-            return {updates[0].key: self._write_one(updates[0])}
+            return {updates[0].key: self._write_one(updates[0], returning)}
         outcomes: dict[str, WriteOutcome] = {}
         for part in batched(updates, ITEMS_PER_CALL, strict=False):
             outcomes |= self._transact(part)

@@ -26,7 +26,7 @@ from segment_msg91.msg91.codes import (
     SuppressedBecause,
 )
 from segment_msg91.msg91.failures import Category
-from segment_msg91.store.aws import Value
+from segment_msg91.store.aws import Attributes, Value
 from segment_msg91.store.conditional_writes import Update
 from segment_msg91.store.search_keys import awaiting_partition
 from segment_msg91.times import instant
@@ -65,11 +65,12 @@ class ClaimRequest:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The message is ours to send until `lease_until`."""
+    """The message is ours to send until `lease_until`. `before`: its attributes, if known."""
 
     crqid: str
     claim_id: str
     lease_until: datetime
+    before: Attributes = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from itertools import batched
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ __all__ = [
     "ClaimRequest",
     "Claimed",
     "Conclusion",
+    "Effect",
     "Found",
     "Messages",
     "NotClaimed",
@@ -81,6 +83,17 @@ class NotClaimed:
 type Claim = Claimed | Found | NotClaimed
 
 
+class Effect(Enum):
+    """What a report has changed."""
+
+    PREVAILED = auto()
+    """It is the message's status now."""
+    NONE = auto()
+    """It was the message's status already: an earlier attempt has written it."""
+    OUTRANKED = auto()
+    """Another report is the message's status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """A report found its message, whose attributes were `before`."""
@@ -88,6 +101,7 @@ class Applied:
     crqid: str
     before: Attributes = field(repr=False)
     is_conflict: bool
+    effect: Effect
 
 
 class Messages:
@@ -173,7 +187,7 @@ class Messages:
             outcome = self._writes.write(update, "ALL_OLD")
             if isinstance(outcome, Written):
                 self._await_again(crqid, outcome.before, report)
-                return Applied(crqid, outcome.before, is_conflict=is_conflict)
+                return Applied(crqid, outcome.before, is_conflict=is_conflict, effect=Effect.PREVAILED)
             before = outcome.item
             if not _is_about(before, phone):
                 return None
@@ -188,9 +202,13 @@ class Messages:
         """Settle a message in doubt that MSG91's logs show; False if it changed since. Raises StoreUnavailableError."""
         return isinstance(self._writes.write(message_updates.settlement_by_logs(seen, request_id, sent_at)), Written)
 
-    def conclude(self, seen: Seen, end: Conclusion, now: datetime) -> bool:
-        """End a message without a final report; False if it changed since. Raises StoreUnavailableError."""
-        return isinstance(self._writes.write(message_updates.conclusion(seen, end, now)), Written)
+    def conclude(self, seen: Seen, end: Conclusion, now: datetime) -> Attributes | None:
+        """End a message without a final report. Return what it was before; None if it changed since it was read.
+
+        Raises StoreUnavailableError.
+        """
+        outcome = self._writes.write(message_updates.conclusion(seen, end, now), "ALL_OLD")
+        return outcome.before if isinstance(outcome, Written) else None
 
     def stop_awaiting(self, seen: Seen, reason: str, now: datetime) -> bool:
         """Take a message out of the index of those without an end; False if it changed since.
@@ -213,20 +231,24 @@ class Messages:
         }
         if any(learned.values()):
             self._writes.write(message_updates.facts(crqid, learned))
-        return Applied(crqid, before, is_conflict=is_conflict)
+        effect = Effect.NONE if before.get("delivery_order") == report.order else Effect.OUTRANKED
+        return Applied(crqid, before, is_conflict=is_conflict, effect=effect)
 
     def _claim_all(self, updates: Sequence[Update], resend_after: timedelta | None) -> dict[str, WriteOutcome]:
         """Write claims. For many, look first: one message that is taken cancels the transaction of a hundred."""
         if len(updates) == 1:
-            return self._writes.write_all(updates)
+            return self._writes.write_all(updates, "ALL_OLD")
         blocking = _DONE if resend_after else _DONE | IN_DOUBT
+        stored = self._get(updates)
         taken: dict[str, WriteOutcome] = {
             key: Blocked(item)
-            for key, item in self._get(updates).items()
+            for key, item in stored.items()
             if item.get("send_state") in blocking or _is_reported(item)
         }
         left = [update for update in updates if update.key not in taken]
-        return (self._writes.write_all(left) if left else {}) | taken
+        outcomes = self._writes.write_all(left) if left else {}
+        retaken = {key: Written(stored[key]) for key in stored if isinstance(outcomes.get(key), Written)}
+        return outcomes | retaken | taken
 
     def _release_failed(self, outcomes: dict[str, WriteOutcome], claim_ids: dict[str, str], now: datetime) -> None:
         """Give back claims whose write failed for us but may have been made."""
@@ -250,8 +272,8 @@ class Messages:
 
 def _claim(claimed: Claimed, outcome: WriteOutcome) -> Claim:
     match outcome:
-        case Written():
-            return claimed
+        case Written(before):
+            return replace(claimed, before=before) if before else claimed
         case Failed(code):
             return NotClaimed(code)
         case Blocked(item) if item.get("claim_id") == claimed.claim_id:

@@ -24,6 +24,7 @@ from segment_msg91.msg91.codes import FINAL, DeliveryStatus, SendState
 from segment_msg91.msg91.failures import Category
 from segment_msg91.msg91.logs import DAYS, ROWS_PER_PAGE, Logs, LogsError, LogsPage, LogsQuery
 from segment_msg91.msg91.reports import LogRow, UnreadableError, read_log_row
+from segment_msg91.outcomes import Counted
 from segment_msg91.recording import Recorded, Recorder, Tally
 from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.messages import Conclusion, Messages
@@ -117,6 +118,16 @@ class _Taken:
     status: DeliveryStatus
     is_settled: bool
     recorded: Recorded | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A message's end, None if it is too old; whether it was written, and what the message was before."""
+
+    waiting: Waiting
+    end: Conclusion | None
+    is_written: bool
+    before: Counted
 
 
 class _ManyPagesError(Exception):
@@ -312,21 +323,20 @@ class Reconciler:
         ends = [(one, self._end_of(run, one)) for one in run.left()]
         closing = [(one, end) for one, end in ends if end or run.is_too_old(one)]
         try:
-            for waiting, end, is_written in self._each(run, self._close, closing):
-                run.ended.add(waiting.crqid)
-                run.outcome.missed += is_written and end is None
-                run.outcome.unreported += is_written and end is not None and end.status is DeliveryStatus.UNREPORTED
-                run.outcome.not_sent += is_written and end is not None and end.status is DeliveryStatus.NOT_SENT
+            for closed in self._each(run, self._close, closing):
+                run.count_closed(closed)
         except StoreUnavailableError as error:
             run.outcome.problems.append(f"DynamoDB: {error}")
         except _StoppedError:
             pass
 
-    def _close(self, waiting: Waiting, end: Conclusion | None) -> tuple[Waiting, Conclusion | None, bool]:
-        """Write an end, None for that of a message that is too old; return them, and whether it was written."""
+    def _close(self, waiting: Waiting, end: Conclusion | None) -> _Closed:
+        """Write an end, None for that of a message that is too old."""
         if end:
-            return waiting, end, self._messages.conclude(waiting.seen, end, self._clock())
-        return waiting, end, self._messages.stop_awaiting(waiting.seen, TOO_OLD, self._clock())
+            before = self._messages.conclude(waiting.seen, end, self._clock())
+            return _Closed(waiting, end, is_written=before is not None, before=Counted.of(before or {}))
+        is_written = self._messages.stop_awaiting(waiting.seen, TOO_OLD, self._clock())
+        return _Closed(waiting, end, is_written=is_written, before=Counted())
 
     def _end_of(self, run: "_Run", waiting: Waiting) -> Conclusion | None:
         """Return what to conclude; None if it is too early, or if the logs were not read well enough."""
@@ -461,6 +471,8 @@ class _Run:
         outcome.settled += taken.is_settled
         if taken.is_settled:
             taken.waiting.send_state = SendState.ACCEPTED
+            # A report that came before has been counted as its acceptance.
+            outcome.tally.accepted += taken.waiting.delivery_status is None
         if self.statuses.get(crqid) not in FINAL:
             self.statuses[crqid] = taken.status
         if taken.status in FINAL:
@@ -471,6 +483,20 @@ class _Run:
             outcome.silent += bool(
                 taken.status in FINAL and applied and applied.before.get("delivery_status") not in FINAL
             )
+
+    def count_closed(self, closed: _Closed) -> None:
+        """Count the end of a message."""
+        outcome, end = self.outcome, closed.end
+        self.ended.add(closed.waiting.crqid)
+        if not closed.is_written:
+            return
+        if end is None:
+            outcome.missed += 1
+            return
+        outcome.unreported += end.status is DeliveryStatus.UNREPORTED
+        outcome.not_sent += end.status is DeliveryStatus.NOT_SENT
+        outcome.tally.supersede(closed.before)
+        outcome.tally.categories[end.category] += 1
 
     def left(self) -> list[Waiting]:
         """Return the messages without an end."""

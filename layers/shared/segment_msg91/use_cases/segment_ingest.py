@@ -16,6 +16,7 @@ from segment_msg91.msg91 import requests
 from segment_msg91.msg91.client import CALL_SECONDS, Msg91, Outcome
 from segment_msg91.msg91.codes import IN_DOUBT, SendState, SuppressedBecause
 from segment_msg91.msg91.failures import Category
+from segment_msg91.outcomes import Counted
 from segment_msg91.settings import IngestSettings
 from segment_msg91.store.aws import StoreUnavailableError, Value
 from segment_msg91.store.messages import Claimed, ClaimRequest, Found, Messages, NotClaimed, Settlement
@@ -98,6 +99,8 @@ class Result:
     retry_with: int | None = None
     failure_category: Category | None = None
     suppressed_because: SuppressedBecause | None = None
+    superseded: Counted | None = None
+    """Under what its message, or this event, is counted and no message is, or no longer."""
 
     @property
     def http_status(self) -> int:
@@ -184,7 +187,7 @@ class Sender:
         if self._guard_rails:
             unsent = [(sms, claim) for sms, claim, outcome in sent if outcome.state in _UNSENT]
             self._guard_rails.release(unsent, now, self._clock())
-        return results | {sms.crqid: self._result(sms, outcome) for sms, _, outcome in sent}
+        return results | {sms.crqid: self._result(sms, claim, outcome) for sms, claim, outcome in sent}
 
     def _checked(
         self, guard_rails: "GuardRails", claimed: Sequence[tuple[Sms, Claimed]], now: datetime
@@ -209,7 +212,9 @@ class Sender:
         messages = {sms.crqid: sms for sms, _ in claimed}
         for crqid in self._settle(settlements):
             results[crqid] = _retry(messages[crqid], "the database did not take the refusal")
-        return admitted, results
+        claims = {sms.crqid: claim for sms, claim in claimed}
+        superseded = {crqid: _superseded_by(claims[crqid]) for crqid in results}
+        return admitted, {crqid: replace(result, superseded=superseded[crqid]) for crqid, result in results.items()}
 
     def _claim_requests(self, chunk: Sequence[Wanted], now: datetime) -> list[ClaimRequest]:
         contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
@@ -229,7 +234,7 @@ class Sender:
             return _retry(wanted, f"the database did not take the claim ({claim.reason})")
         if isinstance(claim, Found):
             return self._found(wanted, claim, now)
-        return _refused(wanted)
+        return replace(_refused(wanted), superseded=_superseded_by(claim))
 
     def _found(self, wanted: Wanted, found: Found, now: datetime) -> Result:
         """Answer for an event whose message is stored already."""
@@ -326,7 +331,7 @@ class Sender:
                 pending = [settlement for settlement in pending if settlement.claim.crqid in unwritten]
         return {settlement.claim.crqid for settlement in pending}
 
-    def _result(self, sms: Sms, outcome: Outcome) -> Result:
+    def _result(self, sms: Sms, claim: Claimed, outcome: Outcome) -> Result:
         result = Result(
             _RESULT_OF[outcome.state],
             sms.origin.message_id,
@@ -335,6 +340,7 @@ class Sender:
             reason=outcome.reason,
             error_code=outcome.error_code,
             failure_category=outcome.failure_category,
+            superseded=_superseded_by(claim),
         )
         if result.status is Status.UNKNOWN:
             return self._in_doubt(result)
@@ -381,14 +387,22 @@ def _in_order(mapped: Sequence[Mapped], outcomes: dict[str, Result]) -> list[Res
             results.append(Result(Status.INVALID, message_id, reason=event.reason))
         else:
             first = outcomes[event.crqid]
-            repeats = event.crqid in answered and first.is_final
-            results.append(
-                replace(first, status=Status.DUPLICATE, reason="the same event earlier in this batch")
-                if repeats
-                else first
-            )
+            results.append(_repeated(first) if event.crqid in answered else first)
             answered.add(event.crqid)
     return results
+
+
+def _repeated(first: Result) -> Result:
+    """Answer for an event that is in the same batch again. Its message is counted once."""
+    repeated = replace(first, failure_category=None, superseded=None)
+    if not first.is_final:
+        return repeated
+    return replace(repeated, status=Status.DUPLICATE, reason="the same event earlier in this batch")
+
+
+def _superseded_by(claim: Claimed) -> Counted | None:
+    """Return under what a message is counted that was claimed again: the claim removes it."""
+    return Counted.of(claim.before) if claim.before else None
 
 
 def _refused(wanted: Wanted) -> Result:
@@ -476,6 +490,7 @@ def _not_called(wanted: Sms, reason: OpenReason) -> Result:
         reason=_advice(reason),
         error_code=reason.code,
         failure_category=reason.category,
+        superseded=Counted(category=reason.category),
     )
 
 
