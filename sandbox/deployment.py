@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import batched
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,7 @@ COMPOSITE_ALARM: Final = "AWS::CloudWatch::CompositeAlarm"
 LOG_GROUP: Final = "AWS::Logs::LogGroup"
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _CREDENTIAL: Final = re.compile(r"Credential=(?P<caller>[^/]+)/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
+_DATA_PER_CALL: Final = 1000
 _NAMESPACE: Final = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 _API: Final = "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 
@@ -135,10 +137,17 @@ class Deployment:
             status, xml = _answer(self.deployed, _form(environ))
             start_response(status, [("Content-Type", "text/xml")])
             return [xml.encode()]
-        if signed["caller"] != CREATOR and self._monitoring:
+        if signed["caller"] == CREATOR:
+            return self._moto(environ, start_response)
+        if self._monitoring:
             with self._making:
-                self._monitoring.bring_up_to_date()
-        return self._moto(environ, start_response)
+                self._monitoring.bring_up_to_date(with_alarms=not _reads_metrics(environ))
+        app = self._app if signed["service"] == "monitoring" else self._moto
+        return app(environ, start_response)
+
+
+def _reads_metrics(environ: "WSGIEnvironment") -> bool:
+    return str(environ.get("HTTP_X_AMZ_TARGET", "")).endswith(".GetMetricData")
 
 
 class _CloudWatchClients:
@@ -174,8 +183,9 @@ class _Monitoring:
         self._is_made = False
         self._read = deployed.log.stat().st_size if deployed.log.exists() else 0
 
-    def bring_up_to_date(self) -> None:
-        if not self._is_made:
+    def bring_up_to_date(self, *, with_alarms: bool) -> None:
+        """Take the metrics so far. Alarms and log groups take a second, and are made for those who ask for them."""
+        if with_alarms and not self._is_made:
             self._is_made = True
             self._make()
         self._take_metrics()
@@ -200,10 +210,14 @@ class _Monitoring:
         whole = [line for line in lines if line.endswith(b"\n")]
         self._read += sum(map(len, whole))
         level = self.deployed.level()
+        by_namespace: dict[str, list[Any]] = {}
         for line in filter(None, map(_json, whole)):
             if _passes(line, level):
-                for namespace, data in _metrics(line):
-                    self._clients.cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+                for namespace, data in metric_data(line):
+                    by_namespace.setdefault(namespace, []).extend(data)
+        for namespace, data in by_namespace.items():
+            for part in batched(data, _DATA_PER_CALL, strict=False):
+                self._clients.cloudwatch.put_metric_data(Namespace=namespace, MetricData=part)
 
 
 def _put_composite_alarm(alarm: Mapping[str, Any]) -> None:
@@ -241,7 +255,7 @@ def _passes(line: Mapping[str, Any], level: str) -> bool:
     return LEVELS.index(named if named in LEVELS else "INFO") >= LEVELS.index(level)
 
 
-def _metrics(line: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+def metric_data(line: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     """Yield namespace and data of an embedded metric line; nothing for other lines."""
     emf = line.get("_aws", {})
     for directive in emf.get("CloudWatchMetrics", []):

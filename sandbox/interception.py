@@ -24,10 +24,10 @@ class Call:
     caller: str
     """The access key id it is signed with: a function's logical id, or `sandbox` for tests and the stack itself."""
     service: str
-    """As in its IAM actions: `dynamodb`, `sqs` or `secretsmanager`."""
+    """As in its IAM actions: `dynamodb`, `sqs`, `secretsmanager` or `cloudwatch`."""
     operation: str
     resource: str
-    """The name of the table, of the index as `table/index/name`, of the queue or of the secret."""
+    """The name of the table, of the index as `table/index/name`, of the queue or of the secret; of metrics `*`."""
     body: bytes = field(repr=False)
 
 
@@ -37,6 +37,9 @@ class Answer:
     body: bytes
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/x-amz-json-1.0"),)
 
+
+_SERVICES: Final = {"monitoring": "cloudwatch"}
+"""The names in IAM actions of services that sign with another name."""
 
 type Execute = Callable[[bytes], Answer]
 """Executes the call with this body."""
@@ -189,9 +192,10 @@ def _call(environ: "WSGIEnvironment") -> Call | None:
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if not signed:
         return None
-    operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     body = _body(environ)
-    return Call(signed["caller"], signed["service"], operation, "+".join(sorted(set(_resources(body)))), body)
+    operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    service = _SERVICES.get(signed["service"], signed["service"])
+    return Call(signed["caller"], service, operation, "+".join(sorted(set(_resources(body)))), body)
 
 
 def _body(environ: "WSGIEnvironment") -> bytes:
@@ -209,5 +213,7 @@ def _resources(body: bytes) -> Iterator[str]:
             yield url.rpartition("/")[2]
         case {"RequestItems": dict(tables)}:
             yield from tables
+        case {"MetricDataQueries": _}:
+            yield "*"
         case {"TransactItems": list(writes)}:
             yield from (request["TableName"] for write in writes for request in write.values())

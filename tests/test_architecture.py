@@ -45,6 +45,8 @@ ALLOWED_IN: Final = {
     RECORDING: ("functions", USE_CASES, "segment_msg91.handler"),
     "segment_msg91.store.overdue": ("functions.reconciliation", "segment_msg91.use_cases.reconciliation"),
     "segment_msg91.store.search": ("functions.console", "segment_msg91.use_cases.console"),  # sending need not load it
+    "segment_msg91.store.metrics": ("functions.console", "segment_msg91.use_cases.overview"),
+    "segment_msg91.store.waiting": ("functions.console", "segment_msg91.use_cases.overview"),
     "segment_msg91.secret": ("functions",),
     "segment_msg91.msg91.client": ("functions", "segment_msg91.use_cases.segment_ingest"),
     "segment_msg91.msg91.logs": ("functions.reconciliation", "segment_msg91.use_cases.reconciliation"),

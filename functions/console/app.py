@@ -14,9 +14,12 @@ from segment_msg91.http import Request, answer
 from segment_msg91.masking import without_numbers
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import ConsoleSettings, in_lambda
-from segment_msg91.store.aws import StoreUnavailableError, dynamodb_client, secretsmanager_client
+from segment_msg91.store.aws import StoreUnavailableError, cloudwatch_client, dynamodb_client, secretsmanager_client
+from segment_msg91.store.metrics import Metrics, MetricsUnavailableError
 from segment_msg91.store.search import Search, is_key
+from segment_msg91.store.waiting import WaitingMessages
 from segment_msg91.use_cases.console import Console, InvalidQueryError, NotFoundError
+from segment_msg91.use_cases.overview import Overview, UnknownWindowError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,6 +28,7 @@ type Answer = dict[str, Any]
 
 ENDPOINT: Final = "console"
 PAGE: Final = "GET /console"
+OVERVIEW: Final = "GET /console/overview"
 CONTENT: Final[dict[str, Callable[[Console, Request], dict[str, Any]]]] = {
     "GET /console/messages": lambda console, request: console.messages(request.query),
     "GET /console/messages/{crqid}": lambda console, request: console.message(request.path_parameters["crqid"]),
@@ -46,12 +50,19 @@ CHALLENGE: Final = {"www-authenticate": 'Basic realm="SMS console", charset="UTF
 
 
 @cache
-def wiring() -> tuple[SecretReader, Console]:
+def wiring() -> tuple[SecretReader, Console, Overview]:
     """Build what a question needs, once in an environment's life."""
     settings = ConsoleSettings.load()
-    search = Search(dynamodb_client(), settings.messages_table, settings.reports_table)
+    dynamodb = dynamodb_client()
+    search = Search(dynamodb, settings.messages_table, settings.reports_table)
     secret = SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem)
-    return secret, Console(search, settings.retention)
+    overview = Overview(
+        Metrics(cloudwatch_client(), settings.metrics_namespace, settings.metrics_service),
+        WaitingMessages(dynamodb, settings.messages_table),
+        settings.msg91_zone,
+        reconciles=settings.reconciliation_enabled,
+    )
+    return secret, Console(search, settings.retention), overview
 
 
 @instrumented
@@ -64,7 +75,7 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> Answer:
 @answers_errors(ENDPOINT, "Try again.")
 def _answer(event: dict[str, Any], context: "LambdaContext") -> Answer:  # noqa: ARG001 - the decorator's
     route = event.get("routeKey", "")
-    secret, console = wiring()
+    secret, console, overview = wiring()
     request = Request.of(event)
     try:
         user = authenticate_console(request, secret.read())
@@ -73,7 +84,9 @@ def _answer(event: dict[str, Any], context: "LambdaContext") -> Answer:  # noqa:
         refusal = page(status=401) if route == PAGE else answer(401, str(error))
         return refusal | {"headers": refusal["headers"] | CHALLENGE}
     _record(route, user, request)
-    return page(status=200) if route == PAGE else _content(route, console, request)
+    if route == PAGE:
+        return page(status=200)
+    return _content(route, console, overview, request)
 
 
 def _record(route: str, user: str, request: Request) -> None:
@@ -88,15 +101,18 @@ def _record(route: str, user: str, request: Request) -> None:
     )
 
 
-def _content(route: str, console: Console, request: Request) -> Answer:
-    if route not in CONTENT:
+def _content(route: str, console: Console, overview: Overview, request: Request) -> Answer:
+    if route not in (*CONTENT, OVERVIEW):
         return answer(404, "There is nothing here; the page is at /console.")
     try:
-        return _json(CONTENT[route](console, request))
-    except InvalidQueryError as error:
+        return _json(overview.view(request.query) if route == OVERVIEW else CONTENT[route](console, request))
+    except (InvalidQueryError, UnknownWindowError) as error:
         return answer(400, str(error))
     except NotFoundError:
         return answer(404, "There is no such message (any more); RetentionDays says how long messages are kept.")
+    except MetricsUnavailableError as error:
+        logger.error("metrics unavailable", reason=str(error))
+        return answer(503, "The figures can't be read from CloudWatch now; try again.")
     except StoreUnavailableError as error:
         logger.error("tables unavailable", reason=str(error))
         return answer(503, "The tables can't be read now; try again.")

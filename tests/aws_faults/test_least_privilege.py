@@ -87,10 +87,10 @@ def _permissions_of(function: str) -> set[Permission]:
     }
 
 
-def _name(resource: dict[str, Any]) -> str:
+def _name(resource: dict[str, Any] | str) -> str:
     """Return the parts of an ARN: `MessagesTable/index/by_phone`, `MessagesTable.StreamArn` or `Secret`."""
     match resource:
-        case {"Ref": str(name)}:
+        case {"Ref": str(name)} | str(name):
             return name
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return name if attribute == "Arn" else f"{name}.{attribute}"
@@ -172,6 +172,7 @@ def _ask(world: "World") -> None:
     for name in ("phone", "message_id", "user_id", "request_id"):
         assert world.ask("/console/messages", **{name: "919800000001"}).status == 200
     assert world.ask("/console/messages").status == 200
+    assert world.ask("/console/overview").status == 200
     assert world.ask(f"/console/messages/{crqid}").status == 200
     assert world.ask(f"/console/messages/{crqid}/phone").status == 200
 
@@ -191,4 +192,4 @@ def test_no_permission_is_unused(recorder: Recorder, function: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_resource_is_named(function: str) -> None:
     wide = {permission for permission in _permissions_of(function) if "*" in permission[1]}
-    assert wide <= {("dynamodb:ListStreams", "MessagesTable/stream/*")}
+    assert wide <= {("dynamodb:ListStreams", "MessagesTable/stream/*"), ("cloudwatch:GetMetricData", "*")}

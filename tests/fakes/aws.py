@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from sandbox.aws import SECRET
 from sandbox.event_source import to_event
-from sandbox.moto_patches import one_request_at_a_time
+from sandbox.moto_patches import cloudwatch_as_at_aws, one_request_at_a_time
 from sandbox.template import queue_arn, queue_url
 from tests.environment import QUEUE_BASE_URL, TEMPLATE
 
@@ -105,6 +105,7 @@ def _deployed_resources(clients: Aws, *, encrypted: bool) -> Iterator[None]:
 def running_on(clients: Aws, local: "DynamoDbLocal | None") -> Iterator[Aws]:
     """Yield clients of empty resources, on DynamoDB Local or else on moto."""
     with ExitStack() as running:
+        running.enter_context(cloudwatch_as_at_aws())
         if local is None:
             running.enter_context(one_request_at_a_time())
         else:

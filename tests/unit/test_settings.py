@@ -25,6 +25,12 @@ REPORTS = INGEST | {
     "REPORTS_QUARANTINE_QUEUE_URL": "https://queue/quarantine",
 }
 
+CONSOLE: Final = {
+    **INGEST,
+    "REPORTS_TABLE": "reports",
+    "POWERTOOLS_METRICS_NAMESPACE": "SegmentMsg91",
+    "POWERTOOLS_SERVICE_NAME": "stack",
+}
 TOKENS: Final = [f"token-{number}-of-24-characters" for number in range(4)]
 
 
@@ -169,10 +175,16 @@ def test_msg91_s_zone_is_india_s_unless_set() -> None:
     assert ReportSettings.load(REPORTS).msg91_zone.utcoffset(None) == timedelta(hours=5, minutes=30)
 
 
-@pytest.mark.parametrize("name", ["SECRET_ID", "MESSAGES_TABLE", "REPORTS_TABLE"])
+@pytest.mark.parametrize("name", CONSOLE)
 def test_the_console_does_not_start_without_a_resource(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        ConsoleSettings.load(REPORTS | {name: ""})
+        ConsoleSettings.load(CONSOLE | {name: ""})
+
+
+def test_the_console_counts_days_as_msg91_does_and_what_waits_unless_nothing_is_reconciled() -> None:
+    settings = ConsoleSettings.load(CONSOLE)
+    assert (settings.msg91_zone.utcoffset(None), settings.reconciliation_enabled) == (timedelta(minutes=330), True)
+    assert not ConsoleSettings.load(CONSOLE | {"RECONCILE_EVERY_MINUTES": "0"}).reconciliation_enabled
 
 
 @pytest.mark.parametrize("value", ["On", "true", "1"])

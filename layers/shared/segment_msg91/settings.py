@@ -200,12 +200,16 @@ class EventSettings:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSettings:
-    """The environment of ConsoleFunction."""
+    """The environment of ConsoleFunction. `metrics_namespace` and `metrics_service` are the metrics' in CloudWatch."""
 
     secret_id: str
     messages_table: str
     reports_table: str
     retention: timedelta
+    msg91_zone: timezone
+    reconciliation_enabled: bool
+    metrics_namespace: str
+    metrics_service: str
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -215,6 +219,10 @@ class ConsoleSettings:
             messages_table=_required(environ, "MESSAGES_TABLE"),
             reports_table=_required(environ, "REPORTS_TABLE"),
             retention=timedelta(days=_whole(environ, "RETENTION_DAYS", 400, least=1)),
+            msg91_zone=_zone(environ, "MSG91_UTC_OFFSET"),
+            reconciliation_enabled=_whole(environ, "RECONCILE_EVERY_MINUTES", 30) > 0,
+            metrics_namespace=_required(environ, "POWERTOOLS_METRICS_NAMESPACE"),
+            metrics_service=_required(environ, "POWERTOOLS_SERVICE_NAME"),
         )
 
 

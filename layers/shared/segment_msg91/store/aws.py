@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -29,6 +30,8 @@ _CONFIG: Final = Config(
     user_agent="segment-msg91",
     parameter_validation=False,
 )
+# For a page of figures that a person waits for.
+_METRICS_CONFIG: Final = _CONFIG.merge(Config(read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}))
 AWS_ERRORS: Final = (BotoCoreError, ClientError)
 _READERS: Final[Mapping[str, Callable[[Any], Value]]] = {
     "S": str,
@@ -61,6 +64,11 @@ def sqs_client() -> "SQSClient":
 def secretsmanager_client() -> "SecretsManagerClient":
     """Make a Secrets Manager client; endpoint and region as botocore finds them."""
     return cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_CONFIG))
+
+
+def cloudwatch_client() -> "CloudWatchClient":
+    """Make a CloudWatch client; endpoint and region as botocore finds them."""
+    return cast("CloudWatchClient", _session().create_client("cloudwatch", config=_METRICS_CONFIG))
 
 
 def error_code(error: BotoCoreError | ClientError) -> str:
