@@ -142,7 +142,7 @@ class Deployment:
         if self._monitoring:
             with self._making:
                 self._monitoring.bring_up_to_date(with_alarms=not _reads_metrics(environ))
-        app = self._app if signed["service"] == "monitoring" else self._moto
+        app = self._app if _reads_metrics(environ) else self._moto
         return app(environ, start_response)
 
 

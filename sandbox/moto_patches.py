@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Final
 from unittest.mock import patch
 
-from moto.cloudwatch.models import CloudWatchBackend, Statistics
+from moto.cloudwatch.models import CloudWatchBackend, Dimension, Statistics
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
@@ -44,8 +44,12 @@ def faster_dynamodb() -> Iterator[None]:
 
 @contextmanager
 def cloudwatch_as_at_aws() -> Iterator[None]:
-    """Patch moto within the block: GetMetricData knows percentiles, and searches each query's own metric only."""
+    """Patch moto within the block: GetMetricData knows percentiles, and searches each query's own metric only.
+
+    It sorts dimensions to compare them, by an order that depends on the order in which they are given.
+    """
     with (
+        patch.object(Dimension, "__lt__", lambda one, other: (one.name, one.value) < (other.name, other.value)),
         patch.object(Statistics, "get_statistics_for_type", _statistic),
         patch.object(CloudWatchBackend, "get_metric_data", _get_metric_data),
     ):

@@ -266,3 +266,13 @@ def test_a_report_of_a_message_whose_sender_was_stopped_counts_it_as_accepted(
     _ages(aws, crqid, send_state="sending")
     says(crqid, "1")
     assert _sum(output, "SmsAccepted") == 2
+
+
+def test_a_message_in_doubt_whose_only_report_has_no_end_is_known_as_accepted_when_it_is_concluded(
+    in_doubt: str, says: Callable[..., None], reconcile: "Invoke", aws: "Aws", output: "Output"
+) -> None:
+    says(in_doubt, "Submitted")
+    assert reconcile({})["unreported"] == 1
+    assert aws.message(in_doubt)["send_state"] == "accepted"
+    says(in_doubt, "1")
+    assert _sum(output, "SmsAccepted") == 1

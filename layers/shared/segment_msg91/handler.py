@@ -84,7 +84,7 @@ def count_reports(tally: "Tally") -> None:
     count("ReportConflict", tally.conflicts)
     count("SmsAccepted", tally.accepted)
     for latency in tally.latencies:
-        count("DeliveryLatency", latency, MetricUnit.Seconds)
+        metrics.add_metric("DeliveryLatency", MetricUnit.Seconds, latency)  # MSG91 reports whole seconds: 0 is one
     for status, number in tally.statuses.items():
         count("DeliveryStatus", number, status=status)
     for category, number in tally.categories.items():

@@ -301,8 +301,8 @@ def settlement_by_logs(seen: Seen, request_id: str | None, sent_at: datetime | N
     return update
 
 
-def conclusion(seen: Seen, end: Conclusion, now: datetime) -> Update:
-    """End a message without a final report.
+def conclusion(seen: Seen, end: Conclusion, now: datetime, *, is_reported: bool = False) -> Update:
+    """End a message without a final report. `is_reported`: another one has come, so it was accepted in any case.
 
     Condition: it is still the same claim in the same state, and no final report has come. Its order is below that of
     every report, so that one that comes after all prevails.
@@ -323,6 +323,7 @@ def conclusion(seen: Seen, end: Conclusion, now: datetime) -> Update:
             "failure_category": end.category,
             "delivery_order": f"{RANK[end.status]}#{instant(now)}",
             "concluded_at": instant(now),
+            "send_state": SendState.ACCEPTED if is_reported else None,
         }
     )
     update.remove("delivery_code", "failure_reason", "delivery_reported_at", "awaiting_report")

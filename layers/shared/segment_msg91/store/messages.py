@@ -202,12 +202,14 @@ class Messages:
         """Settle a message in doubt that MSG91's logs show; False if it changed since. Raises StoreUnavailableError."""
         return isinstance(self._writes.write(message_updates.settlement_by_logs(seen, request_id, sent_at)), Written)
 
-    def conclude(self, seen: Seen, end: Conclusion, now: datetime) -> Attributes | None:
+    def conclude(self, seen: Seen, end: Conclusion, now: datetime, *, is_reported: bool = False) -> Attributes | None:
         """End a message without a final report. Return what it was before; None if it changed since it was read.
 
+        `is_reported`: a report without an end has come, which shows that it was sent. The conclusion replaces it.
         Raises StoreUnavailableError.
         """
-        outcome = self._writes.write(message_updates.conclusion(seen, end, now), "ALL_OLD")
+        update = message_updates.conclusion(seen, end, now, is_reported=is_reported)
+        outcome = self._writes.write(update, "ALL_OLD")
         return outcome.before if isinstance(outcome, Written) else None
 
     def stop_awaiting(self, seen: Seen, reason: str, now: datetime) -> bool:
@@ -219,7 +221,7 @@ class Messages:
 
     def _await_again(self, crqid: str, before: Attributes, report: StatusUpdate) -> None:
         """Let a message wait for its end again, if a report without one has replaced its conclusion."""
-        if before.get("delivery_status") in CONCLUSIONS and report.status in NOT_FINAL:
+        if "concluded_at" in before and report.status in NOT_FINAL:
             self._writes.write(message_updates.await_again(crqid))
 
     def _learn(self, crqid: str, before: Attributes, report: StatusUpdate, *, contradicts: bool) -> Applied:

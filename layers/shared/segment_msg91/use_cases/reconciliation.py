@@ -333,7 +333,8 @@ class Reconciler:
     def _close(self, waiting: Waiting, end: Conclusion | None) -> _Closed:
         """Write an end, None for that of a message that is too old."""
         if end:
-            before = self._messages.conclude(waiting.seen, end, self._clock())
+            is_reported = waiting.delivery_status is not None
+            before = self._messages.conclude(waiting.seen, end, self._clock(), is_reported=is_reported)
             return _Closed(waiting, end, is_written=before is not None, before=Counted.of(before or {}))
         is_written = self._messages.stop_awaiting(waiting.seen, TOO_OLD, self._clock())
         return _Closed(waiting, end, is_written=is_written, before=Counted())
