@@ -1,6 +1,7 @@
-"""The sandbox's own transactions and queries do what moto's do."""
+"""The sandbox's own transactions and queries do what moto's do, and its metrics what CloudWatch's do."""
 
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -9,12 +10,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
-from sandbox.moto_patches import faster_dynamodb
+from sandbox.moto_patches import cloudwatch_as_at_aws, faster_dynamodb
 from sandbox.template import ACCOUNT, REGION, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE = "MessagesTable"
@@ -131,3 +133,36 @@ def test_the_stream_has_no_write_of_a_cancelled_transaction(dynamodb: "DynamoDBC
     transact(dynamodb, update("b"))
     transact(dynamodb, update("a"), update("b"), update("c"))
     assert streamed() == [("INSERT", "b")]
+
+
+@pytest.fixture
+def cloudwatch() -> "Iterator[CloudWatchClient]":
+    with mock_aws(), cloudwatch_as_at_aws():
+        yield boto3.client("cloudwatch", region_name=REGION)
+
+
+def _value(cloudwatch: "CloudWatchClient", stat: str, *dimensions: tuple[str, str]) -> list[float]:
+    now = datetime.now(UTC)
+    named: Any = [{"Name": name, "Value": value} for name, value in dimensions]
+    metric: Any = {"Namespace": "N", "MetricName": "Seconds", "Dimensions": named}
+    query: Any = {"Id": "q", "MetricStat": {"Metric": metric, "Period": 7200, "Stat": stat}}
+    start, end = now - timedelta(hours=1), now + timedelta(hours=1)
+    (found,) = cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=start, EndTime=end)["MetricDataResults"]
+    return found["Values"]
+
+
+@pytest.mark.parametrize(("stat", "value"), [("p50", 50), ("p95", 95), ("p100", 100), ("Maximum", 100), ("Sum", 5050)])
+def test_a_percentile_is_the_value_that_so_many_do_not_exceed(
+    cloudwatch: "CloudWatchClient", stat: str, value: float
+) -> None:
+    for number in range(1, 101):
+        cloudwatch.put_metric_data(Namespace="N", MetricData=[{"MetricName": "Seconds", "Value": number}])
+    assert _value(cloudwatch, stat) == [value]
+
+
+def test_the_order_of_dimensions_does_not_matter(cloudwatch: "CloudWatchClient") -> None:
+    pairs = [("service", "stack"), ("category", "unreachable")]
+    dimensions: Any = [{"Name": name, "Value": value} for name, value in reversed(pairs)]
+    data: Any = [{"MetricName": "Seconds", "Dimensions": dimensions, "Value": 3}]
+    cloudwatch.put_metric_data(Namespace="N", MetricData=data)
+    assert _value(cloudwatch, "Sum", *pairs) == [3]
