@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.fakes.msg91_logs import FakeLogs
     from tests.handlers.conftest import Ask, Endpoint, Invoke, Output
 
-SEEDS: Final = range(8)
+SEEDS: Final = [seed if seed < 2 else pytest.param(seed, marks=pytest.mark.slow) for seed in range(8)]
 STEPS: Final = 60
 LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 NUMBERS: Final = [f"9198000000{number:02}" for number in range(1, 25)]
@@ -154,6 +154,8 @@ def scenario(  # noqa: PLR0913, PLR0917 - every function, and what they call
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[int], Scenario]:
     monkeypatch.setenv("ALLOWED_COUNTRIES", "IN")
+    monkeypatch.setenv("GUARD_RAILS", "on")
+    monkeypatch.setenv("MAX_SMS_PER_NUMBER_PER_HOUR", "2")
     segment_ingest.wiring.cache_clear()
 
     def of_seed(seed: int) -> Scenario:
@@ -188,13 +190,16 @@ def _is_accepted(message: "Item") -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_scenarios_meet_every_outcome_and_every_kind_of_repeat(
     scenario: Callable[[int], Scenario], aws: "Aws", output: "Output"
 ) -> None:
     happening = scenario(0)
+    met: set[str] = set()
     for _ in range(5 * STEPS):
         happening.step()
-    assert {str(outcome_of(message)) for message in aws.messages()} == {*COUNTED, "held"}
+        met |= {str(outcome_of(message)) for message in aws.messages()}
+    assert met == {*COUNTED, "held"}
     superseded = {line["status"] for line in output.metrics("DeliveryStatusSuperseded")}
     assert superseded >= {"delivered", "failed", "ndnc", "rejected", "blocked", "unreported", "missed", "refused"}
 

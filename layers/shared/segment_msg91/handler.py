@@ -68,8 +68,8 @@ def answers_errors(endpoint: str, advice: str) -> Callable[[Handler], Handler]:
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
-    """Add to a metric; 0 adds nothing. `dimensions` are beside the service's."""
-    if not value:
+    """Add to a metric; a count of 0 adds nothing. `dimensions` are beside the service's."""
+    if not value and unit is MetricUnit.Count:
         return
     if not dimensions:
         metrics.add_metric(name, unit, value)
@@ -84,7 +84,7 @@ def count_reports(tally: "Tally") -> None:
     count("ReportConflict", tally.conflicts)
     count("SmsAccepted", tally.accepted)
     for latency in tally.latencies:
-        metrics.add_metric("DeliveryLatency", MetricUnit.Seconds, latency)  # MSG91 reports whole seconds: 0 is one
+        count("DeliveryLatency", latency, MetricUnit.Seconds)
     for status, number in tally.statuses.items():
         count("DeliveryStatus", number, status=status)
     for category, number in tally.categories.items():
