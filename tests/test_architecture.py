@@ -45,6 +45,7 @@ ALLOWED_IN: Final = {
     RECORDING: ("functions", USE_CASES, "segment_msg91.handler"),
     "segment_msg91.store.overdue": ("functions.reconciliation", "segment_msg91.use_cases.reconciliation"),
     "segment_msg91.store.search": ("functions.console", "segment_msg91.use_cases.console"),  # sending need not load it
+    "segment_msg91.store.samples": ("segment_msg91.store.search",),
     "segment_msg91.store.metrics": ("functions.console", "segment_msg91.use_cases.overview"),
     "segment_msg91.store.waiting": ("functions.console", "segment_msg91.use_cases.overview"),
     "segment_msg91.secret": ("functions",),
@@ -63,6 +64,13 @@ ONLY: Final = {
     "segment_msg91.masking": (),
     "segment_msg91.message_view": ("segment_msg91.masking", "segment_msg91.times", *_TABLES),
     "segment_msg91.outcomes": ("segment_msg91.msg91.codes",),
+    "segment_msg91.breakdown": ("segment_msg91.message_view", "segment_msg91.outcomes", "segment_msg91.times"),
+    "segment_msg91.spreadsheet": ("segment_msg91.masking", "segment_msg91.message_view"),
+    "segment_msg91.message_filter": ("segment_msg91.message_view", "segment_msg91.outcomes", *_TABLES),
+    "segment_msg91.list_query": (
+        *("segment_msg91.message_filter", "segment_msg91.fields", "segment_msg91.outcomes", "segment_msg91.times"),
+        *_TABLES,
+    ),
     "segment_msg91.encoding": (),
     "segment_msg91.fields": (),
     "segment_msg91.http": (),

@@ -158,6 +158,11 @@ _TOO_OLD: Final = DisplayStatus(
 )
 _CONCLUDED: Final = "No final report: closed"
 _FROM_LOGS: Final = "MSG91's logs"
+# What `summary` reads of a message.
+SUMMARIZED: Final = (
+    *("crqid", "created_at", "event_name", "event_type", "phone", "sender_id", "template_id"),
+    *("send_state", "lease_until", "suppressed_because", "failure_category", "delivery_status", "concluded_at"),
+)
 
 
 def summary(message: Item, now: datetime) -> View:
@@ -166,7 +171,7 @@ def summary(message: Item, now: datetime) -> View:
     return {
         "crqid": message["crqid"],
         "created_at": message.get("created_at"),
-        "event": _redacted(message, "event_name") or message.get("event_type"),
+        "event": event_shown(message),
         "phone": masked(str(message["phone"])) if "phone" in message else None,
         "sender_id": message.get("sender_id"),
         "label": status.label,
@@ -174,9 +179,14 @@ def summary(message: Item, now: datetime) -> View:
     }
 
 
+def event_shown(message: Item) -> str | None:
+    """Return the name of the event, without the message's own number; else its type."""
+    return _redacted(message, "event_name") or message.get("event_type")
+
+
 def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete: bool) -> View:
     """Return everything that is shown of one message. `is_complete`: there are no other reports."""
-    category = _category(message)
+    category = category_of(message)
     return {
         **summary(message, now),
         **asdict(display_status(message, now)),
@@ -201,7 +211,7 @@ def detail(message: Item, reports: Sequence[Item], now: datetime, *, is_complete
 def display_status(message: Item, now: datetime) -> DisplayStatus:
     """Return a message's status: that of its delivery if there is one, else that of its sending."""
     status = _base_status(message, now)
-    category = _category(message)
+    category = category_of(message)
     if status.tone is Severity.GOOD or not category:
         return status
     failure = FAILURES[category]
@@ -222,7 +232,8 @@ def _base_status(message: Item, now: datetime) -> DisplayStatus:
     return _SENDING[state]
 
 
-def _category(message: Item) -> Category | None:
+def category_of(message: Item) -> Category | None:
+    """Return why a message failed, if it did."""
     name = message.get("failure_category")
     return Category(name) if name in list(Category) else None
 
