@@ -40,6 +40,7 @@ _SLOW: Final = (
     "tests/handlers/test_privacy.py",
     "tests/integration/test_account_errors.py",
     "tests/integration/test_concurrency.py",
+    "tests/integration/test_console_lists.py",
     "tests/integration/test_delivery_status.py",
     "tests/integration/test_forget.py",
     "tests/integration/test_guard_rails.py",

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from segment_msg91.authentication import UnauthorizedError, authenticate_console
 from segment_msg91.handler import answers_errors, audit, count_unauthorized, instrumented, logger, secret_problem
 from segment_msg91.http import Request, answer
+from segment_msg91.list_query import InvalidQueryError
 from segment_msg91.masking import without_numbers
 from segment_msg91.secret import SecretReader
 from segment_msg91.settings import ConsoleSettings, in_lambda
@@ -18,7 +20,7 @@ from segment_msg91.store.aws import StoreUnavailableError, cloudwatch_client, dy
 from segment_msg91.store.metrics import Metrics, MetricsUnavailableError
 from segment_msg91.store.search import Search, is_key
 from segment_msg91.store.waiting import WaitingMessages
-from segment_msg91.use_cases.console import Console, InvalidQueryError, NotFoundError
+from segment_msg91.use_cases.console import Console, NotFoundError
 from segment_msg91.use_cases.overview import Overview, UnknownWindowError
 
 if TYPE_CHECKING:
@@ -29,10 +31,12 @@ type Answer = dict[str, Any]
 ENDPOINT: Final = "console"
 PAGE: Final = "GET /console"
 OVERVIEW: Final = "GET /console/overview"
+EXPORT: Final = "GET /console/export"
 CONTENT: Final[dict[str, Callable[[Console, Request], dict[str, Any]]]] = {
     "GET /console/messages": lambda console, request: console.messages(request.query),
     "GET /console/messages/{crqid}": lambda console, request: console.message(request.path_parameters["crqid"]),
     "GET /console/messages/{crqid}/phone": lambda console, request: console.phone(request.path_parameters["crqid"]),
+    "GET /console/breakdown": lambda console, request: console.breakdown(request.query),
 }
 
 SECURITY_HEADERS: Final = {
@@ -56,13 +60,16 @@ def wiring() -> tuple[SecretReader, Console, Overview]:
     dynamodb = dynamodb_client()
     search = Search(dynamodb, settings.messages_table, settings.reports_table)
     secret = SecretReader(secretsmanager_client(), settings.secret_id, on_problem=secret_problem)
+    console = Console(
+        search, settings.retention, settings.msg91_zone, has_waiting_index=settings.reconciliation_enabled
+    )
     overview = Overview(
         Metrics(cloudwatch_client(), settings.metrics_namespace, settings.metrics_service),
         WaitingMessages(dynamodb, settings.messages_table),
         settings.msg91_zone,
         reconciles=settings.reconciliation_enabled,
     )
-    return secret, Console(search, settings.retention), overview
+    return secret, console, overview
 
 
 @instrumented
@@ -83,29 +90,50 @@ def _answer(event: dict[str, Any], context: "LambdaContext") -> Answer:  # noqa:
         count_unauthorized(ENDPOINT)
         refusal = page(status=401) if route == PAGE else answer(401, str(error))
         return refusal | {"headers": refusal["headers"] | CHALLENGE}
-    _record(route, user, request)
-    if route == PAGE:
-        return page(status=200)
-    return _content(route, console, overview, request)
+    with _audited(route, user, request) as line:
+        if route == PAGE:
+            return page(status=200)
+        return _answered(lambda: _content(route, console, overview, request, line))
 
 
-def _record(route: str, user: str, request: Request) -> None:
-    """Record who looked at which message. What was searched for may be a number, and what is no key may be one too."""
+@contextmanager
+def _audited(route: str, user: str, request: Request) -> Iterator[dict[str, Any]]:
+    """Record who looked at which message, whether or not it is answered. What else is recorded is put into the line.
+
+    What was searched for may be a number, and what is no key may be one too.
+    """
     crqid = request.path_parameters.get("crqid", "")
-    audit.info(
-        "console",
-        route=route,
-        user=without_numbers(user)[:MAX_USER_LENGTH],
-        source_ip=request.source_ip,
-        crqid=crqid if is_key(crqid) else None,
-    )
-
-
-def _content(route: str, console: Console, overview: Overview, request: Request) -> Answer:
-    if route not in (*CONTENT, OVERVIEW):
-        return answer(404, "There is nothing here; the page is at /console.")
+    line: dict[str, Any] = {
+        "route": route,
+        "user": without_numbers(user)[:MAX_USER_LENGTH],
+        "source_ip": request.source_ip,
+        "crqid": crqid if is_key(crqid) else None,
+    }
     try:
-        return _json(overview.view(request.query) if route == OVERVIEW else CONTENT[route](console, request))
+        yield line
+    finally:
+        audit.info("console", **line)
+
+
+def _content(route: str, console: Console, overview: Overview, request: Request, line: dict[str, Any]) -> Answer:
+    if route == OVERVIEW:
+        return _json(overview.view(request.query))
+    if route == EXPORT:
+        return _export(console, request, line)
+    if route not in CONTENT:
+        return answer(404, "There is nothing here; the page is at /console.")
+    return _json(CONTENT[route](console, request))
+
+
+def _export(console: Console, request: Request, line: dict[str, Any]) -> Answer:
+    exported = console.export(request.query)
+    line |= {"export": exported.kind, "rows": exported.rows}
+    return _json({"csv": exported.csv, "rows": exported.rows, "after": exported.after})
+
+
+def _answered(give: Callable[[], Answer]) -> Answer:
+    try:
+        return give()
     except (InvalidQueryError, UnknownWindowError) as error:
         return answer(400, str(error))
     except NotFoundError:

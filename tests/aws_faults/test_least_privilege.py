@@ -172,7 +172,10 @@ def _ask(world: "World") -> None:
     for name in ("phone", "message_id", "user_id", "request_id"):
         assert world.ask("/console/messages", **{name: "919800000001"}).status == 200
     assert world.ask("/console/messages").status == 200
+    assert world.ask("/console/messages", outcome="waiting").status == 200
     assert world.ask("/console/overview").status == 200
+    assert world.ask("/console/breakdown").status == 200
+    assert world.ask("/console/export", outcome="failed").status == 200
     assert world.ask(f"/console/messages/{crqid}").status == 200
     assert world.ask(f"/console/messages/{crqid}/phone").status == 200
 

@@ -20,6 +20,7 @@ from functions.console import app as console
 from functions.delivery_reports import app as delivery_reports
 from functions.segment_ingest import app as segment_ingest
 from segment_msg91.settings import Secrets
+from segment_msg91.use_cases.console import Export
 from segment_msg91.use_cases.delivery_reports import Receipt
 from segment_msg91.use_cases.segment_ingest import Result, Status
 from tests.handlers.conftest import BEARER, Endpoint
@@ -177,7 +178,7 @@ def _segment_may_call(shape: Shape, signature: Signature, token: Credential, *, 
 
 
 class Recorder:
-    """A fake of the secret's reader and of both use cases; counts the accepted requests."""
+    """A fake of the secret's reader and of every use case; counts the accepted requests."""
 
     def __init__(self, secret: dict[str, object]) -> None:
         self._secret = json.loads(json.dumps(secret))
@@ -194,7 +195,11 @@ class Recorder:
         self.received += 1
         return {}
 
-    message = phone = messages
+    message = phone = breakdown = view = messages
+
+    def export(self, _query: object) -> Export:
+        self.received += 1
+        return Export("day", "", rows=0, after=None)
 
     def receive(self, *_: object) -> Receipt:
         self.received += 1
@@ -254,16 +259,19 @@ def test_msg91_is_let_in_exactly_when_the_contract_says(shape: Shape, monkeypatc
 
 CONSOLE_ROUTES: Final = {
     "/console": None,
+    "/console/overview": None,
     "/console/messages": None,
     "/console/messages/{crqid}": {"crqid": "c1"},
     "/console/messages/{crqid}/phone": {"crqid": "c1"},
+    "/console/breakdown": None,
+    "/console/export": None,
 }
 
 
 @SHAPED
 def test_people_are_let_in_exactly_when_the_contract_says(shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(_secret(shape))
-    monkeypatch.setattr(console, "wiring", lambda: (recorder, recorder))
+    monkeypatch.setattr(console, "wiring", lambda: (recorder, recorder, recorder))
     endpoint = Endpoint(console.lambda_handler, "console.json")
     wrong = []
     for (path, parameters), token in product(CONSOLE_ROUTES.items(), _tokens(CONSOLE, TOKEN)):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -106,7 +107,10 @@ def test_a_search_finds_nothing_else(ask: "Ask", deliver: Deliver, query: dict[s
         ({"phone": "somebody"}, "phone: no phone number"),
         ({"user_id": "u" * 257}, "user_id: longer than 256 characters"),
         ({"phone": PHONE, "user_id": "user-1"}, "phone, user_id: search by one of them at a time"),
-        ({"name": "user-1"}, "name: not a parameter; search by phone, message_id, user_id, request_id"),
+        ({"name": "user-1"}, "name: not a parameter; use phone, message_id, user_id, request_id, outcome, category"),
+        ({"outcome": "lost"}, "outcome: must be one of delivered, failed, no_report, waiting"),
+        ({"from": "yesterday"}, "from: no time; write it in UTC as in"),
+        ({"phone": PHONE, "outcome": "failed"}, "outcome: not together with phone"),
         ({"after": "yesterday"}, "after: no such position"),
         ({"phone": PHONE, "after": "unknown"}, "after: no such position"),
     ],
@@ -115,6 +119,100 @@ def test_a_query_that_cannot_be_answered_names_what_to_change(ask: "Ask", query:
     answer = ask("/console/messages", **query)
     assert answer.status == 400
     assert answer.body["message"].startswith(named)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "named"),
+    [
+        ("/console/breakdown", {"day": "today"}, "day: no day; write it as in 2026-01-02"),
+        ("/console/breakdown", {"day": "2020-01-01"}, "day: must be one of the last 31 days; today is 20"),
+        ("/console/breakdown", {"after": "x"}, "after: not a parameter; use day"),
+        ("/console/export", {}, "day: missing; give a day"),
+        ("/console/export", {"day": "2026-01-02", "phone": PHONE}, "day: not together with phone"),
+        ("/console/export", {"event": "e", "after": "x"}, "after: no such position"),
+        ("/console/export", {"phone": PHONE, "after": "unknown"}, "after: no such position"),
+    ],
+)
+def test_what_a_breakdown_or_an_export_cannot_answer_names_what_to_change(
+    ask: "Ask", path: str, query: dict[str, str], named: str
+) -> None:
+    answer = ask(path, **query)
+    assert answer.status == 400
+    assert answer.body["message"].startswith(named)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"outcome": "failed"},
+        {"outcome": "failed", "category": "dlt_template"},
+        {"event": "Order Shipped"},
+        {"sender_id": "MSGIND", "from": "2020-01-01T00:00:00Z"},
+    ],
+)
+def test_a_filter_shows_the_messages_that_match_and_how_many_were_read(
+    ask: "Ask", deliver: Deliver, send_report: Callable[..., None], query: dict[str, str]
+) -> None:
+    crqid = deliver()
+    send_report(crqid, "2", "FAILED", failedReason="Template Inactive on DLT")
+    deliver(message_id="message-2", event="Order Placed", properties={"phone": PHONE, "message": "Hi", "senderID": "B"})
+    body = ask("/console/messages", **query).body
+    assert [message["crqid"] for message in body["messages"]] == [crqid]
+    assert body["read"] == 2
+    assert body["back_to"] < body["messages"][0]["created_at"]
+
+
+def test_messages_that_wait_are_shown_until_they_end(
+    ask: "Ask", deliver: Deliver, send_report: Callable[..., None]
+) -> None:
+    crqid = deliver()
+    body = ask("/console/messages", outcome="waiting").body
+    assert ([one["crqid"] for one in body["messages"]], body["read"], body["after"]) == ([crqid], 1, None)
+    send_report(crqid, "1", "DELIVERED")
+    assert ask("/console/messages", outcome="waiting").body["messages"] == []
+
+
+def test_without_reconciliation_messages_that_wait_are_found_by_their_day(
+    ask: "Ask", deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILE_EVERY_MINUTES", "0")
+    crqid = deliver()
+    assert [one["crqid"] for one in ask("/console/messages", outcome="waiting").body["messages"]] == [crqid]
+
+
+def test_a_breakdown_counts_todays_sms_by_event_template_and_sender(
+    ask: "Ask", deliver: Deliver, send_report: Callable[..., None]
+) -> None:
+    send_report(deliver(), "1", "DELIVERED")
+    send_report(deliver(message_id="message-2"), "2", "FAILED")
+    deliver(message_id="message-3")
+    deliver(phone="12", message_id="message-4")
+    body = ask("/console/breakdown").body
+    assert (body["read"], body["is_complete"], sum(bar["read"] for bar in body["bars"])) == (4, True, 4)
+    (group,) = (group for bar in body["bars"] for group in bar["groups"])
+    assert group == {
+        "event": "Order Shipped",
+        "template_id": None,
+        "sender_id": "MSGIND",
+        "sent": 3,
+        "delivered": 1,
+        "failed": 1,
+        "no_report": 0,
+        "waiting": 1,
+    }
+
+
+def test_an_export_has_a_line_for_each_message(ask: "Ask", deliver: Deliver, send_report: Callable[..., None]) -> None:
+    crqid = deliver(event=f"=Call {PHONE}")
+    send_report(crqid, "2", "FAILED", failedReason="Template Inactive on DLT")
+    for query in ({"phone": PHONE}, {"outcome": "failed"}, {"event": "=Call 91••••••••01"}):
+        body = ask("/console/export", **query).body
+        header, line = body["csv"].splitlines()
+        assert header == "time,event,phone,sender,template,status,category,parts,credits,crqid"
+        assert line.split(",")[1:] == [
+            *("'=Call 91••••••••01", "91••••••••01", "MSGIND", "", "Not delivered", "dlt_template", "1", "2", crqid)
+        ]
+        assert body["rows"] == 1
 
 
 @pytest.mark.slow
@@ -199,6 +297,8 @@ def test_no_other_answer_holds_a_number_from_any_source(
         answers.append(ask("/console/messages", **query))
         if after := answers[-1].body["after"]:
             answers.append(ask("/console/messages", **query, after=after))
+        answers.append(ask("/console/export", **(query or {"outcome": "waiting"})))
+    answers.append(ask("/console/breakdown"))
     texts = [text for answer in answers for text in _strings(answer.body)]
     assert "91••••••••01" in texts
     digits = [re.sub(r"[ +()-]", "", text) for text in texts]
@@ -210,15 +310,18 @@ def test_hostile_texts_are_unchanged_in_json_that_no_browser_takes_for_a_page(
 ) -> None:
     crqid = deliver(event=HOSTILE, userId=HOSTILE)
     send_report(crqid, "2", HOSTILE, failedReason=HOSTILE)
-    for answer in (ask("/console/messages", user_id=HOSTILE), ask(f"/console/messages/{crqid}")):
-        assert HOSTILE in _strings(answer.body)
+    answers = [ask(path, event=HOSTILE) for path in ("/console/messages", "/console/export")]
+    for answer in (*answers, ask("/console/messages", user_id=HOSTILE), ask(f"/console/messages/{crqid}")):
+        assert HOSTILE in " ".join(_strings(answer.body))
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 @pytest.mark.parametrize("token", ["sandbox-only-console-token", "wrong", None])
-@pytest.mark.parametrize("path", ["/console", "/console/messages", "/console/messages/unknown"])
+@pytest.mark.parametrize(
+    "path", ["/console", "/console/messages", "/console/messages/unknown", "/console/breakdown", "/console/export"]
+)
 def test_no_answer_may_be_cached_or_framed(ask: "Ask", path: str, token: str | None) -> None:
     headers = ask(path, token).headers
     assert headers["cache-control"] == "no-store"
@@ -272,10 +375,14 @@ def test_only_queries_and_reads_by_key_reach_dynamodb_and_few_of_them(
         ("/console", ""): [],
         ("/console/messages", ""): ["query"] * 24 + ["batch_get_item"],  # three days of eight partitions
         **{("/console/messages", by): ["query", "batch_get_item"] for by in ("phone", "message_id", "user_id")},
+        ("/console/messages", "outcome"): ["query"] * 8,  # of those that wait; there are none
+        ("/console/breakdown", "day"): ["query"] * 23,  # a day of India's is in two of UTC's; it has no messages
+        ("/console/export", "user_id"): ["query", "batch_get_item"],
         (f"/console/messages/{crqid}", ""): ["get_item", "query", "query"],
         (f"/console/messages/{crqid}/phone", ""): ["get_item"],
     }
-    values = {"phone": PHONE, "message_id": "message-1", "user_id": "user-1"}
+    values = {"phone": PHONE, "message_id": "message-1", "user_id": "user-1", "outcome": "waiting"}
+    values["day"] = str((datetime.now(UTC) - timedelta(days=2)).date())
     made = {}
     for path, by in expected:
         dynamodb.calls.clear()
@@ -284,12 +391,23 @@ def test_only_queries_and_reads_by_key_reach_dynamodb_and_few_of_them(
     assert made == expected
 
 
-@pytest.mark.parametrize("path", ["/console/messages", "/console/messages/crqid1", "/console/messages/crqid1/phone"])
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/console/messages", {}),
+        ("/console/messages", {"outcome": "waiting"}),
+        ("/console/messages/crqid1", {}),
+        ("/console/messages/crqid1/phone", {}),
+        ("/console/breakdown", {}),
+        ("/console/export", {"outcome": "failed"}),
+        ("/console/export", {"phone": PHONE}),
+    ],
+)
 def test_tables_that_do_not_answer_are_said_to_be_unavailable(
-    ask: "Ask", dynamodb: "UnreliableDynamoDb", path: str
+    ask: "Ask", dynamodb: "UnreliableDynamoDb", path: str, query: dict[str, str]
 ) -> None:
     dynamodb.refuses_everything()
-    answer = ask(path)
+    answer = ask(path, **query)
     assert (answer.status, answer.headers["retry-after"]) == (503, "30")
     assert "tables can't be read" in answer.body["message"]
 
@@ -323,6 +441,36 @@ def test_the_log_says_whose_number_was_looked_at_and_holds_none_itself(
     assert lines[-1]["crqid"] == crqid
     for secret in (PHONE, PHONE[2:], "sandbox-only-console-token", "wrong-token", "user-1"):
         assert secret not in json.dumps(output.logs())
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [({"phone": PHONE}, "phone"), ({"user_id": PHONE}, "user_id"), ({"event": f"Call {PHONE}"}, "filter")],
+)
+def test_the_log_says_who_exported_how_many_messages_and_not_of_whom(
+    ask: "Ask", deliver: Deliver, output: "Output", query: dict[str, str], kind: str
+) -> None:
+    for number in range(2):
+        deliver(message_id=f"message-{number}", userId=PHONE)
+    rows = ask("/console/export", user="asha", **query).body["rows"]
+    (line,) = (line for line in output.logs() if line["message"] == "console")
+    assert (line["route"], line["user"], line["export"], line["rows"]) == ("GET /console/export", "asha", kind, rows)
+    assert PHONE[2:] not in output.text
+
+
+def test_an_export_of_a_day_is_on_record(ask: "Ask", deliver: Deliver, output: "Output") -> None:
+    deliver()
+    for day in ("2026-01-02", "today"):
+        ask("/console/export", day=day)
+    lines = [line for line in output.logs() if line["message"] == "console"]
+    assert [(line.get("export"), line.get("rows")) for line in lines] == [("day", 0), (None, None)]
+
+
+@pytest.mark.parametrize("path", ["/console/export", "/console/breakdown"])
+def test_a_parameter_that_is_a_number_is_not_logged(ask: "Ask", output: "Output", path: str) -> None:
+    ask(path, **{PHONE: "x"})
+    ask(path, day=PHONE)
+    assert PHONE not in output.text
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])

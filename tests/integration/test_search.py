@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from segment_msg91.store import search as search_module
 from segment_msg91.store.aws import StoreUnavailableError, to_item
-from segment_msg91.store.search import DAYS, PAGE, Index, Position, Search, UnknownPositionError
+from segment_msg91.store.search import DAYS, PAGE, Index, Position, Search, Selected, Selection, UnknownPositionError
 from segment_msg91.store.search_keys import SHARDS, search_keys
 from segment_msg91.times import instant
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
-LONG_AGO: Final = date(2020, 1, 1)
+LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 type Put = Callable[..., list[str]]
 
@@ -52,11 +52,21 @@ def _keys(messages: list[Any]) -> list[str]:
     return [str(message["crqid"]) for message in messages]
 
 
-def _all_recent(search: Search, clock: "Clock", oldest: date = LONG_AGO) -> Iterator[list[str]]:
+def _recent(search: Search, position: Position, since: datetime = LONG_AGO) -> Selected:
+    """Return a page of all messages."""
+    attributes = ("crqid", "created_at", "send_state", "phone")
+    return search.recent(position, Selection(since, attributes, matches=lambda _: True))
+
+
+def _midnight(clock: "Clock") -> datetime:
+    return datetime.combine(clock(), time.min, UTC)
+
+
+def _all_recent(search: Search, clock: "Clock", since: datetime = LONG_AGO) -> Iterator[list[str]]:
     """Yield the keys of each page until there are no more."""
-    position: str | None = str(Position(clock()))
+    position: Position | None = Position(clock())
     while position:
-        page = search.recent(Position.parse(position), oldest)
+        page = _recent(search, Position.parse(str(position)), since)
         yield _keys(page.messages)
         position = page.after
 
@@ -89,7 +99,7 @@ def test_the_newest_come_first(search: Search, put: Put, clock: "Clock") -> None
     moments = [clock() - timedelta(seconds=seconds) for seconds in (20, 10, 30)]
     middle, newest, oldest = (put(1, at, phone="919800000001")[0] for at in moments)
     assert _keys(search.find(Index.PHONE, "919800000001").messages) == [newest, middle, oldest]
-    assert _keys(search.recent(Position(clock()), LONG_AGO).messages) == [newest, middle, oldest]
+    assert _keys(_recent(search, Position(clock())).messages) == [newest, middle, oldest]
 
 
 def test_a_search_without_a_match_finds_nothing(search: Search, put: Put) -> None:
@@ -107,7 +117,7 @@ def test_a_page_cannot_be_continued_from_another_search_or_from_nothing(search: 
 
 def test_the_most_recent_come_page_by_page_each_once(search: Search, put: Put, clock: "Clock") -> None:
     batches = [put(30, clock() - timedelta(hours=hours)) for hours in (1, 2, 3)]
-    pages = list(_all_recent(search, clock, oldest=clock().date()))
+    pages = list(_all_recent(search, clock, since=_midnight(clock)))
     seen = [key for page in pages for key in page]
     assert [sorted(seen[start : start + 30]) for start in (0, 30, 60)] == [sorted(batch) for batch in batches]
     assert [len(page) for page in pages[:3]] == [PAGE] * 3
@@ -115,22 +125,22 @@ def test_the_most_recent_come_page_by_page_each_once(search: Search, put: Put, c
 
 def test_a_batch_of_one_instant_is_paged_through_whole(search: Search, put: Put, clock: "Clock") -> None:
     keys = put(200)
-    seen = [key for page in _all_recent(search, clock, oldest=clock().date()) for key in page]
+    seen = [key for page in _all_recent(search, clock, since=_midnight(clock)) for key in page]
     assert sorted(seen) == sorted(keys)
 
 
 def test_new_messages_do_not_shift_the_pages(search: Search, put: Put, clock: "Clock") -> None:
     keys = put(2 * PAGE)
-    first = search.recent(Position(clock()), clock().date())
+    first = _recent(search, Position(clock()), _midnight(clock))
     clock.advance(seconds=1)
     put(10)
-    second = search.recent(Position.parse(str(first.after)), clock().date())
+    second = _recent(search, Position.parse(str(first.after)), _midnight(clock))
     assert sorted(_keys([*first.messages, *second.messages])) == sorted(keys)
 
 
 def test_a_page_is_filled_from_the_days_before(search: Search, put: Put, clock: "Clock") -> None:
     today, yesterday = put(3), put(4, clock() - timedelta(days=1))
-    page = search.recent(Position(clock()), LONG_AGO)
+    page = _recent(search, Position(clock()))
     assert sorted(_keys(page.messages)[:3]) == sorted(today)
     assert sorted(_keys(page.messages)[3:]) == sorted(yesterday)
 
@@ -139,14 +149,14 @@ def test_a_call_looks_at_few_days_and_says_where_to_look_next(
     search: Search, put: Put, clock: "Clock", dynamodb: "UnreliableDynamoDb"
 ) -> None:
     old = put(2, clock() - timedelta(days=DAYS))
-    page = search.recent(Position(clock()), LONG_AGO)
+    page = _recent(search, Position(clock()))
     assert page.messages == []
     assert dynamodb.calls == ["query"] * SHARDS * DAYS
-    assert sorted(_keys(search.recent(Position.parse(str(page.after)), LONG_AGO).messages)) == sorted(old)
+    assert sorted(_keys(_recent(search, Position.parse(str(page.after))).messages)) == sorted(old)
 
 
 def test_there_is_nothing_before_the_oldest_day(search: Search, clock: "Clock", dynamodb: "UnreliableDynamoDb") -> None:
-    page = search.recent(Position(clock()), clock().date())
+    page = _recent(search, Position(clock()), _midnight(clock))
     assert (page.messages, page.after) == ([], None)
     assert len(dynamodb.calls) == SHARDS
 
@@ -155,7 +165,7 @@ def test_there_is_nothing_before_the_oldest_day(search: Search, clock: "Clock", 
 def test_a_position_before_the_oldest_day_has_nothing_behind_it(
     search: Search, dynamodb: "UnreliableDynamoDb", text: str
 ) -> None:
-    page = search.recent(Position.parse(text), LONG_AGO)
+    page = _recent(search, Position.parse(text))
     assert (page.messages, page.after, dynamodb.calls) == ([], None, [])
 
 
@@ -192,7 +202,7 @@ def test_an_event_without_ids_is_searchable_by_day_alone(send: "Send", aws: "Aws
 
 def test_an_invalid_event_is_searchable(send: "Send", search: Search, clock: "Clock", track: "Track") -> None:
     send(track("12"), console_enabled=True)
-    assert [one["send_state"] for one in search.recent(Position(clock()), LONG_AGO).messages] == ["invalid"]
+    assert [one["send_state"] for one in _recent(search, Position(clock())).messages] == ["invalid"]
     assert [one["send_state"] for one in search.find(Index.MESSAGE_ID, "message-1").messages] == ["invalid"]
 
 

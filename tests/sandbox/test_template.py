@@ -29,9 +29,12 @@ def test_what_a_condition_leaves_out_is_not_there(template: Template) -> None:
     }
     assert [route.path for route in with_console.routes() if route.method == "GET"] == [
         "/console",
+        "/console/overview",
         "/console/messages",
         "/console/messages/{crqid}",
         "/console/messages/{crqid}/phone",
+        "/console/breakdown",
+        "/console/export",
     ]
 
 

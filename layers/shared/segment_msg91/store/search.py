@@ -1,33 +1,38 @@
 """Searches in both tables: queries on indexes and reads by key, each with a limit.
 
-No call's cost grows with the tables. Three of the five indexes hold only what `search_keys` has put into them.
+No call's cost grows with the tables. Three of the six indexes hold only what `search_keys` has put into them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from heapq import merge
-from itertools import islice
+from itertools import batched, islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item, to_item
+from segment_msg91.store.samples import segments
 from segment_msg91.store.search_keys import SHARDS, partition, shard_of
 from segment_msg91.times import instant, parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The maximum of days that one call reads: three times eight queries.
+# The maximum of days that one call reads: three times eight queries, and one more for each page more of a partition.
 DAYS: Final = 3
 PAGE: Final = 25
+MOST_READ: Final = 200  # messages, in one call
+KEYS_PER_CALL: Final = 100  # DynamoDB's limit
 
 _KEY: Final = re.compile(r"[A-Za-z0-9]{1,52}")  # MSG91's limits of a CRQID
 _OWN_KEY: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}")  # those that `mapping` makes
 _MAX_ATTEMPTS: Final = 3
+# A page of which all match takes one call; one of which few do, three.
+_READ_AT_ONCE: Final = (PAGE, KEYS_PER_CALL - PAGE, MOST_READ - KEYS_PER_CALL)
 # A request has at most a thousand recipients (MaxRecipientsPerRequest), each with a report or two.
 _REPORTS_PER_QUERY: Final = 500
 _REPORT_QUERIES: Final = 4
@@ -46,6 +51,28 @@ class Index(Enum):
     REQUEST_ID = ("by_request_id", "request_id", "phone")
     MESSAGE_ID = ("by_message_id", "searchable_message_id", "created_at")
     USER_ID = ("by_user_id", "searchable_user_id", "created_at")
+
+
+class Listing(Enum):
+    """An index that lists messages by time, in eight partitions: its name and its key."""
+
+    BY_DAY = ("by_day", "searchable_day")
+    AWAITING_REPORT = ("awaiting_report", "awaiting_report")
+
+    def partitions(self, since: datetime, until: datetime) -> list[list[str]]:
+        """Return the partitions that one call reads of a span of time, newest first: each day's, or all there are."""
+        if self is Listing.AWAITING_REPORT:
+            return [[str(shard) for shard in range(SHARDS)]]
+        days = min(DAYS, (until.date() - since.date()).days + 1)
+        read = [until.date() - timedelta(days=number) for number in range(days)]
+        return [[partition(day, shard) for shard in range(SHARDS)] for day in read]
+
+    def rest(self, since: datetime, until: datetime) -> "Position | None":
+        """Return the position behind all that one call reads of a span of time. None: the call reads the whole span."""
+        last = until.date() - timedelta(days=DAYS - 1)
+        if self is Listing.AWAITING_REPORT or last <= since.date():
+            return None
+        return Position(datetime(last.year, last.month, last.day, tzinfo=UTC) - timedelta(milliseconds=1))
 
 
 class UnknownPositionError(ValueError):
@@ -86,6 +113,40 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which messages of a list are wanted: those that `matches`, of times from `since` on, `most` in a page.
+
+    `attributes`: what is read of a message; it must have all that `matches` looks at.
+    """
+
+    since: datetime
+    attributes: tuple[str, ...]
+    matches: Callable[[Attributes], bool]
+    most: int = PAGE
+    listing: Listing = Listing.BY_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A page of a list, newest first, and the position of the next one. None: there are no more.
+
+    `read`: how many messages were read for it, matching or not.
+    """
+
+    messages: list[Attributes] = field(repr=False)
+    after: Position | None
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Messages of a span of time, in no order. Complete: there are no others."""
+
+    messages: list[Attributes] = field(repr=False)
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReports:
     """The reports of one message in the order of their times; not complete when their group has too many to read."""
 
@@ -101,10 +162,10 @@ class Search:
         self._messages_table = messages_table
         self._reports_table = reports_table
 
-    def find(self, index: Index, value: str, after: str | None = None) -> Page:
+    def find(self, index: Index, value: str, after: str | None = None, most: int = PAGE) -> Page:
         """Return a page of the messages with this value. `after` is the position that the page before returned.
 
-        Raises StoreUnavailableError, and UnknownPositionError.
+        `most`: up to KEYS_PER_CALL. Raises StoreUnavailableError, and UnknownPositionError.
         """
         name, key, sort_key = index.value
         arguments: dict[str, Any] = {}
@@ -120,29 +181,47 @@ class Search:
             ExpressionAttributeNames={"#key": key},
             ExpressionAttributeValues=to_item({":value": value}),
             ScanIndexForward=index is Index.REQUEST_ID,
-            Limit=PAGE,
+            Limit=most,
             **arguments,
         )
         crqids = [item["crqid"]["S"] for item in response["Items"]]
         more = response.get("LastEvaluatedKey")
         return Page(self._get(crqids), more["crqid"]["S"] if more else None)
 
-    def recent(self, position: Position, oldest: date) -> Page:
-        """Return the most recent messages at a position, from as many days as fill a page or one call may look at.
+    def recent(self, position: Position, wanted: Selection) -> Selected:
+        """Return the most recent of the wanted messages at a position, from as many as one call may read.
 
-        Before the day `oldest` there are none. Raises StoreUnavailableError.
+        Raises StoreUnavailableError.
         """
+        if position.until < wanted.since:
+            return Selected([], None, 0)
+        entries = self._newest(wanted.listing, position, wanted.since)
+        passed: list[Attributes] = []
         found: list[Attributes] = []
-        day = position.until.date()
-        for _ in range(DAYS):
-            if day < oldest:
-                return Page(self._get(_keys(found)), None)
-            found += islice(self._of_day(day, position), PAGE - len(found))
-            if len(found) == PAGE:
-                return Page(self._get(_keys(found)), str(_position_after(found, position)))
-            day -= timedelta(days=1)
-        end = datetime(day.year, day.month, day.day, 23, 59, 59, 999_000, tzinfo=UTC)
-        return Page(self._get(_keys(found)), str(Position(end)))
+        for size in _READ_AT_ONCE:
+            chunk = list(islice(entries, size))
+            messages = {str(one["crqid"]): one for one in self._get(_keys(chunk), wanted.attributes)}
+            for entry in chunk:
+                passed.append(entry)
+                message = messages.get(str(entry["crqid"]))
+                if message and wanted.matches(message):
+                    found.append(message)
+                if len(found) == wanted.most:
+                    return Selected(found, _position_after(passed, position), len(passed))
+            if len(chunk) < size:
+                return Selected(found, wanted.listing.rest(wanted.since, position.until), len(passed))
+        return Selected(found, _position_after(passed, position), len(passed))
+
+    def sample(self, since: datetime, until: datetime, attributes: tuple[str, ...]) -> Sample:
+        """Return up to MOST_READ messages of a span of time, spread over it. `until` is not in it.
+
+        Few messages are all returned. Raises StoreUnavailableError.
+        """
+        with ThreadPoolExecutor(SHARDS) as pool:
+            parts = list(pool.map(lambda shard: self._sample_of(shard, since, until), range(SHARDS)))
+        keys = [key for part, _ in parts for key in part]
+        messages = [one for some in batched(keys, KEYS_PER_CALL, strict=False) for one in self._get(some, attributes)]
+        return Sample(messages, all(is_complete for _, is_complete in parts))
 
     def message(self, crqid: str) -> Attributes | None:
         """Return one message. Raises StoreUnavailableError."""
@@ -185,47 +264,74 @@ class Search:
             arguments["ExclusiveStartKey"] = response["LastEvaluatedKey"]
         return MessageReports(reports, is_complete=False)
 
-    def _of_day(self, day: date, position: Position) -> Iterable[Attributes]:
-        """Return the index's entries of a day, as many of each of its partitions as a page may need."""
-        past = {shard_of(crqid): crqid for crqid in position.past} if day == position.until.date() else {}
+    def _newest(self, listing: Listing, position: Position, since: datetime) -> Iterator[Attributes]:
+        """Yield a list's entries from a position on, newest first, of as many days as one call may read."""
+        past = {shard_of(crqid): crqid for crqid in position.past}
+        for partitions in listing.partitions(since, position.until):
+            queries = [
+                self._span(listing, key, since, position.until, past=past.get(shard))
+                for shard, key in enumerate(partitions)
+            ]
+            with ThreadPoolExecutor(SHARDS) as pool:
+                first = list(pool.map(lambda query: self._query(**query), queries))
+            parts = map(self._entries, queries, first)
+            yield from merge(*parts, key=lambda entry: str(entry["created_at"]), reverse=True)
+            past = {}
 
-        def of_shard(shard: int) -> list[Attributes]:
-            arguments: dict[str, Any] = {}
-            if shard in past:
-                start = {
-                    "searchable_day": partition(day, shard),
-                    "created_at": instant(position.until),
-                    "crqid": past[shard],
-                }
-                arguments["ExclusiveStartKey"] = to_item(start)
-            response = self._query(
-                TableName=self._messages_table,
-                IndexName="by_day",
-                KeyConditionExpression="searchable_day = :partition AND created_at <= :until",
-                ExpressionAttributeValues=to_item(
-                    {":partition": partition(day, shard), ":until": instant(position.until)}
-                ),
-                ScanIndexForward=False,
-                Limit=PAGE,
-                **arguments,
-            )
-            return [from_item(item) for item in response["Items"]]
+    def _entries(self, query: dict[str, Any], response: Mapping[str, Any]) -> Iterator[Attributes]:
+        """Yield the entries of a query's first page, and of the next ones when they are needed."""
+        yield from map(from_item, response["Items"])
+        while last := response.get("LastEvaluatedKey"):
+            response = self._query(**query | {"ExclusiveStartKey": last})
+            yield from map(from_item, response["Items"])
 
-        with ThreadPoolExecutor(SHARDS) as pool:
-            return merge(*pool.map(of_shard, range(SHARDS)), key=lambda entry: str(entry["created_at"]), reverse=True)
+    def _sample_of(self, shard: int, since: datetime, until: datetime) -> tuple[list[str], bool]:
+        """Return the keys of a page of a shard's messages, and whether there are no others."""
+        keys: list[str] = []
+        for one in segments(since, until, shard):
+            if len(keys) == PAGE:
+                return keys, False
+            query = self._span(Listing.BY_DAY, one.partition, one.first, one.last, most=PAGE - len(keys))
+            response = self._query(**query)
+            keys += [item["crqid"]["S"] for item in response["Items"]]
+            if "LastEvaluatedKey" in response:
+                return keys, False
+        return keys, True
 
-    def _get(self, crqids: Sequence[str]) -> list[Attributes]:
-        """Return messages in the order of their keys, without those that have expired since."""
-        wanted: Any = [{"crqid": {"S": crqid}} for crqid in crqids]
+    def _span(
+        self, listing: Listing, key: str, since: datetime, until: datetime, *, past: str | None = None, most: int = PAGE
+    ) -> dict[str, Any]:
+        """Return the query for a partition's entries of a span of time, newest first. Both ends are in it."""
+        index, attribute = listing.value
+        start = {attribute: key, "created_at": instant(until), "crqid": past}
+        return {
+            "TableName": self._messages_table,
+            "IndexName": index,
+            "KeyConditionExpression": "#key = :key AND created_at BETWEEN :since AND :until",
+            "ExpressionAttributeNames": {"#key": attribute},
+            "ExpressionAttributeValues": to_item({":key": key, ":since": instant(since), ":until": instant(until)}),
+            "ScanIndexForward": False,
+            "Limit": most,
+            **({"ExclusiveStartKey": to_item(start)} if past else {}),
+        }
+
+    def _get(self, crqids: Sequence[str], attributes: tuple[str, ...] = ()) -> list[Attributes]:
+        """Return messages in the order of their keys, without those that have expired since.
+
+        `attributes`: what is read of them, with `crqid`; all if empty.
+        """
+        names = {f"#{name}": name for name in attributes}
+        projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
+        wanted: Any = {"Keys": [{"crqid": {"S": crqid}} for crqid in crqids], **projection}
         found: dict[str, Attributes] = {}
         for _ in range(_MAX_ATTEMPTS):
-            if not wanted:
+            if not wanted or not wanted["Keys"]:
                 return [found[crqid] for crqid in crqids if crqid in found]
             with _unavailable_on_error():
-                response: Any = self._client.batch_get_item(RequestItems={self._messages_table: {"Keys": wanted}})
+                response: Any = self._client.batch_get_item(RequestItems={self._messages_table: wanted})
             items = response["Responses"].get(self._messages_table, [])
             found |= {item["crqid"]["S"]: from_item(item) for item in items}
-            wanted = response.get("UnprocessedKeys", {}).get(self._messages_table, {}).get("Keys", [])
+            wanted = response.get("UnprocessedKeys", {}).get(self._messages_table)
         raise StoreUnavailableError("some keys were left unread by each of several tries")
 
     def _query(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's
