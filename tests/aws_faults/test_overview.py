@@ -46,4 +46,4 @@ def test_a_view_makes_ten_calls(world: "World", window: str) -> None:
         for (caller, _, operation, resource), number in world.aws.calls.items()
         if caller == _FUNCTION and operation != "GetSecretValue"
     }
-    assert calls == {("GetMetricData", "*"): 2, ("Query", "MessagesTable/index/awaiting_report"): 8}
+    assert calls == {("GetMetricData", "*"): 1, ("Query", "MessagesTable/index/awaiting_report"): 8}

@@ -39,7 +39,7 @@ def _view(window: Window, now: datetime, *counted: tuple[Query, datetime, float]
     history: dict[Query, Points] = {query: [] for query in queries_of(window)}
     for query, at, value in counted:
         history[query].append((at, value))
-    return shaped(window, now, history, more.get("waiting"), [])
+    return shaped(window, now, history, more.get("waiting"))
 
 
 def _bars(name: str, now: datetime) -> tuple[list[str], timedelta]:
@@ -172,24 +172,24 @@ def test_a_count_of_what_waits_may_be_a_minimum() -> None:
 
 
 def _noticed(*values: tuple[Query, float, float]) -> list[str]:
-    """Return the first words of the notices, by values some hours ago."""
+    """Return the first words of the notices, by values of the periods that began some hours ago."""
     present: dict[Query, Points] = {query: [] for query in PRESENT}
     for query, hours_ago, value in values:
-        present[query].append((START + timedelta(hours=6 - hours_ago), value))
-    return [notice["sentence"].split()[1] for notice in notices_of(present, START)]
+        present[query].append((NOON - timedelta(hours=hours_ago), value))
+    return [notice["sentence"].split()[1] for notice in notices_of(present, NOON)]
 
 
 @pytest.mark.parametrize(
     ("values", "noticed"),
     [
         ([], []),
-        ([(HELD, 0.5, 1)], ["refuses"]),
+        ([(HELD, 0.9, 1)], ["refuses"]),
         ([(HELD, 1, 100)], []),
-        ([(SILENT, 0.5, 3), (SILENT, 2, 2)], ["delivery"]),
+        ([(SILENT, 0.5, 3), (SILENT, 2.5, 2)], ["delivery"]),
         ([(SILENT, 0.5, 4)], []),
-        ([(SILENT, 0.5, 5), (STORED, 1, 5)], []),
-        ([(SILENT, 0.5, 6), (STORED, 1, 5)], ["delivery"]),
-        ([(SILENT, 2.5, 50)], []),
+        ([(SILENT, 0.5, 5), (STORED, 2.5, 5)], []),
+        ([(SILENT, 0.5, 6), (STORED, 2.5, 5)], ["delivery"]),
+        ([(SILENT, 4, 50)], []),
         ([(MISSING, 5, 5), (ACCEPTED, 6, 99)], ["accepts"]),
         ([(MISSING, 5, 5), (ACCEPTED, 6, 100)], []),
         ([(MISSING, 5, 4)], []),
@@ -288,8 +288,8 @@ def test_a_view_is_kept_for_a_minute_for_each_window_and_no_longer() -> None:
         overview.view({"window": window})
         return len(client.calls)
 
-    assert [calls_after(0), calls_after(59), calls_after(59, "24h"), calls_after(60)] == [2, 2, 4, 6]
-    assert calls_after(59) == 8  # a clock that was set back makes no view of the future
+    assert [calls_after(0), calls_after(59), calls_after(59, "24h"), calls_after(60)] == [1, 1, 2, 3]
+    assert calls_after(59) == 4  # a clock that was set back makes no view of the future
 
 
 def test_a_failure_is_not_kept() -> None:

@@ -137,19 +137,14 @@ CATEGORIES: Final[Mapping[Category, Figure]] = {
 LATENCY: Final = Metric("DeliveryLatency")
 LATENCY_STATISTICS: Final[tuple[Statistic, ...]] = ("p50", "p95")
 
-# The notices look at the last hours by bars of their own. The newest ends now.
-_PRESENT: Final = timedelta(hours=6)
-_PRESENT_STEP: Final = timedelta(minutes=30)
-_PRESENT_BARS: Final = _PRESENT // _PRESENT_STEP
-_PRESENT_SECONDS: Final = int(_PRESENT_STEP.total_seconds())
-SILENT: Final = Query(Metric("WebhookSilent"), _PRESENT_SECONDS)
-STORED: Final = Query(Metric("ReportStored"), _PRESENT_SECONDS)
-HELD: Final = Query(Metric("SmsHeld"), _PRESENT_SECONDS)
-MISSING: Final = Query(Metric("SmsMissingInLogs"), _PRESENT_SECONDS, "Maximum")
-ACCEPTED: Final = Query(Metric("SmsAccepted"), _PRESENT_SECONDS)
-PRESENT: Final = (SILENT, STORED, HELD, MISSING, ACCEPTED)
-_HELD_BARS: Final = 1
-_SILENT_BARS: Final = timedelta(hours=2) // _PRESENT_STEP
+# The notices look at the present: the last period of these queries, which has just begun, and the one before it.
+_HALF_HOUR, _TWO_HOURS, _SIX_HOURS = (int(_HOUR.total_seconds() * hours) for hours in (0.5, 2, 6))
+HELD: Final = Query(Metric("SmsHeld"), _HALF_HOUR)
+SILENT: Final = Query(Metric("WebhookSilent"), _TWO_HOURS)
+STORED: Final = Query(Metric("ReportStored"), _TWO_HOURS)
+MISSING: Final = Query(Metric("SmsMissingInLogs"), _SIX_HOURS, "Maximum")
+ACCEPTED: Final = Query(Metric("SmsAccepted"), _SIX_HOURS)
+PRESENT: Final = (HELD, SILENT, STORED, MISSING, ACCEPTED)
 # As WebhookSilentAlarm and AcceptedAndDroppedAlarm have them in template.yaml.
 _MIN_SILENT: Final = 5
 _MIN_MISSING: Final = 5
@@ -197,18 +192,10 @@ class Overview:
 
     def _read(self, window: Window, now: datetime) -> View:
         """Read what a view shows, at the same time."""
-        present = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        with ThreadPoolExecutor(3) as pool:
-            history = pool.submit(self._metrics.read, queries_of(window), window.start, window.end)
-            recent = pool.submit(self._metrics.read, PRESENT, present - _PRESENT, present)
+        with ThreadPoolExecutor(2) as pool:
+            found = pool.submit(self._metrics.read, queries_of(window), window.start, window.end)
             waiting = pool.submit(self._waiting.count, window.start, MAX_WAITING) if self._reconciles else None
-            return shaped(
-                window,
-                now,
-                history.result(),
-                waiting.result() if waiting else None,
-                notices_of(recent.result(), present - _PRESENT),
-            )
+            return shaped(window, now, found.result(), waiting.result() if waiting else None)
 
 
 def window_of(name: str, now: datetime) -> Window:
@@ -219,19 +206,19 @@ def window_of(name: str, now: datetime) -> Window:
 
 
 def queries_of(window: Window) -> list[Query]:
-    """Return what a window is made of: its figures by bars, the rest as a whole."""
-    return [
+    """Return what a window is made of: its figures by bars, the rest as a whole, and what shows the present."""
+    queries = [
         *(Query(metric, window.seconds) for figure in FIGURES.values() for metric in figure.metrics),
         *(Query(metric, window.whole) for figure in CATEGORIES.values() for metric in figure.metrics),
         *(Query(LATENCY, window.whole, statistic) for statistic in LATENCY_STATISTICS),
+        *PRESENT,
     ]
+    return list(dict.fromkeys(queries))  # a window of six-hour bars has one of them already
 
 
-def shaped(
-    window: Window, now: datetime, history: Found, waiting: WaitingCount | None, notices: Sequence[View]
-) -> View:
+def shaped(window: Window, now: datetime, found: Found, waiting: WaitingCount | None) -> View:
     """Return a view as the page gets it. Without a count of what waits, it is what was accepted and has no end."""
-    series = {name: _series(window, history, figure) for name, figure in FIGURES.items()}
+    series = {name: _series(window, found, figure) for name, figure in FIGURES.items()}
     totals = _totals(series, range(window.bars))
     today = now.astimezone(window.start.tzinfo).date()
     is_waiting = waiting.number if waiting else max(0, totals["accepted"] - sum(totals[name] for name in _ENDED))
@@ -250,27 +237,27 @@ def shaped(
             {"from": instant(start)} | {name: _number(series[name][bar]) for name in _OF_BARS}
             for bar, start in enumerate(window.starts)
         ],
-        "failures": _failures(window, history),
-        "latency": _latency(window, history),
-        "notices": list(notices),
+        "failures": _failures(window, found),
+        "latency": _latency(window, found),
+        "notices": notices_of(found, now),
     }
 
 
-def notices_of(present: Found, start: datetime) -> list[View]:
-    """Return what people must know now, most urgent first. `start` is the beginning of the last hours."""
+def notices_of(found: Found, now: datetime) -> list[View]:
+    """Return what people must know now, most urgent first."""
 
-    def last(query: Query, bars: int = _PRESENT_BARS) -> list[float]:
-        since = start + _PRESENT_STEP * (_PRESENT_BARS - bars)
-        return [value for at, value in present[query] if at >= since]
+    def last(query: Query) -> list[float]:
+        since = now - 2 * timedelta(seconds=query.period)
+        return [value for at, value in found[query] if at > since]
 
-    silent, stored = sum(last(SILENT, _SILENT_BARS)), sum(last(STORED, _SILENT_BARS))
+    silent, stored = sum(last(SILENT)), sum(last(STORED))
     missing, accepted = max(last(MISSING), default=0), sum(last(ACCEPTED))
-    found = {
-        "held": sum(last(HELD, _HELD_BARS)) > 0,
+    is_so = {
+        "held": sum(last(HELD)) > 0,
         "dropped": missing >= _MIN_MISSING and missing > _MAX_MISSING_SHARE * accepted,
         "silent": silent >= _MIN_SILENT and silent > stored,
     }
-    return [NOTICES[name] for name, is_so in found.items() if is_so]
+    return [notice for name, notice in NOTICES.items() if is_so[name]]
 
 
 NOTICES: Final[Mapping[str, View]] = {
@@ -288,19 +275,19 @@ NOTICES: Final[Mapping[str, View]] = {
     },
     "silent": {
         "tone": Severity.DOUBT,
-        "sentence": "Most delivery reports of the last two hours did not come by the webhook, so statuses are late.",
+        "sentence": "Most delivery reports of the last hours did not come by the webhook, so statuses are late.",
         "advice": "Check at MSG91 that the webhook is not paused and that its URL has the right token. Until then "
         "MSG91's logs are read instead, and nothing is lost.",
     },
 }
 
 
-def _series(window: Window, history: Found, figure: Figure) -> list[float]:
+def _series(window: Window, found: Found, figure: Figure) -> list[float]:
     """Return a figure by bars. One may be below 0: what it supersedes may be counted in an earlier one."""
     bars = [0.0] * window.bars
     for metrics, sign in ((figure.counted, 1), (figure.superseded, -1)):
         for metric in metrics:
-            for at, value in history[Query(metric, window.seconds)]:
+            for at, value in found[Query(metric, window.seconds)]:
                 bars[min(max(0, (at - window.start) // window.step), window.bars - 1)] += sign * value
     return bars
 
