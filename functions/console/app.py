@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,8 @@ SECURITY_HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 MAX_USER_LENGTH: Final = 64
+_INLINED: Final = re.compile(r"/\* (\w+\.(?:js|css)) \*/")
+"""Where the page has a file."""
 CHALLENGE: Final = {"www-authenticate": 'Basic realm="SMS console", charset="UTF-8"'}
 
 
@@ -152,17 +155,18 @@ def _json(content: dict[str, Any]) -> Answer:
 
 @cache
 def page(status: int) -> Answer:
-    """Return the page: one document, its script and style in it, and neither allowed but by its hash.
+    """Return the page: one document, its scripts and style in it, and none of them allowed but by its hash.
 
     At 401 it shows no data and a form for the token, for browsers that show no prompt: something between has removed or
     renamed the WWW-Authenticate header, as API Gateway's REST APIs do.
     """
-    html, script, style = (_asset(name) for name in ("console.html", "console.js", "console.css"))
+    html = _asset("console.html")
+    files = {name: _asset(name) for name in _INLINED.findall(html)}
     access = "granted" if status == 200 else "refused"  # noqa: PLR2004 - HTTP's own number
     policy = {
         "default-src": "'none'",
-        "script-src": _hash(script),
-        "style-src": _hash(style),
+        "script-src": _hashes(files, ".js"),
+        "style-src": _hashes(files, ".css"),
         "connect-src": "'self'",
         "img-src": "data:",
         "base-uri": "'none'",
@@ -177,9 +181,9 @@ def page(status: int) -> Answer:
             "content-type": "text/html; charset=utf-8",
             "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         },
-        "body": html.replace('data-access="granted"', f'data-access="{access}"')
-        .replace("/* console.css */", style)
-        .replace("/* console.js */", script),
+        "body": _INLINED.sub(
+            lambda place: files[place[1]], html.replace('data-access="granted"', f'data-access="{access}"')
+        ),
     }
 
 
@@ -187,8 +191,9 @@ def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _hash(source: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+def _hashes(files: Mapping[str, str], kind: str) -> str:
+    digests = (hashlib.sha256(text.encode()).digest() for name, text in files.items() if name.endswith(kind))
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
 if in_lambda():  # the init phase has a whole core, and no request waits for it

@@ -1,46 +1,26 @@
 "use strict";
+// What all parts share: requests, the sign-in, words and times, and which view the URL's fragment names.
 // Data from the tables is inserted as textContent, never as HTML. The page's policy (Trusted Types) would block HTML.
 
-const POLL_INTERVAL = 4000; // milliseconds
-const MAX_ROWS = 200; // of an open page that polls
-const HINTS = {
-  phone: "+91 98000 00001, with country code",
-  message_id: "messageId of the Segment event",
-  user_id: "userId at Segment",
-  request_id: "MSG91’s request id",
-};
-const NOTHING = {
-  phone:
-    "No SMS to this number. Check that it has its country code. Otherwise the event was skipped (see Segment’s debugger), or never came.",
-  message_id: "No SMS for this event. To find SMS from before the console was switched on, search by phone or request id.",
-  user_id: "No SMS to this user. To find SMS from before the console was switched on, search by phone or request id.",
-  request_id: "No SMS with this request id.",
-  recent: "No SMS in these days.",
-};
+const WINDOWS = { "24h": "24 hours", "7d": "7 days", "30d": "30 days" };
+const FILTERS = ["outcome", "category", "event", "template_id", "sender_id", "from", "until"];
 
 const byId = (id) => document.getElementById(id);
-const list = byId("messages");
-const article = byId("message");
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const number = (value) => whole.format(value);
+// Rounded down, so that 100% means all.
+const percent = new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "trunc" });
 
 let token = null; // entered on the page; null: the browser sends its own
-let search = null; // { by, value }; null: the most recent messages
-let shown = []; // the messages of the list
-let after = null; // the position after which older messages start
-let opened = null; // the open message, from the last answer
-let revealed = null; // its number, while it is shown
-let turn = 0; // answers to earlier requests are ignored
-let isPolling = false;
 
 class SignedOut extends Error {}
 
-async function ask(path, query = {}) {
+async function ask(path, query = {}, signal = undefined) {
   // Absolute, because the document's URL may contain credentials, and fetch refuses such URLs.
   const url = new URL(`${location.origin}${location.pathname.replace(/\/$/, "")}/${path}`);
   url.search = new URLSearchParams(query);
-  const response = await fetch(url, token === null ? {} : { headers: { authorization: basic(token) }, credentials: "omit" });
+  const identity = token === null ? {} : { headers: { authorization: basic(token) }, credentials: "omit" };
+  const response = await fetch(url, { ...identity, signal });
   if (response.status === 401) throw new SignedOut("This token is not valid.");
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.message ?? `No answer (HTTP ${response.status}). Try again.`);
@@ -57,8 +37,12 @@ async function guarded(work, problem = byId("problem")) {
     problem.textContent = "";
   } catch (error) {
     if (error instanceof SignedOut) signOut(error.message);
-    else problem.textContent = error instanceof TypeError ? "No connection. Check your network." : error.message;
+    else problem.textContent = wordsOf(error);
   }
+}
+
+function wordsOf(error) {
+  return error instanceof TypeError ? "No connection. Check your network." : error.message;
 }
 
 function signOut(words) {
@@ -68,217 +52,94 @@ function signOut(words) {
   byId("token").focus();
 }
 
-// The list
+const isSignedIn = () => document.body.dataset.access === "granted";
 
-async function load({ older = false, quietly = false } = {}) {
-  const mine = ++turn;
-  const query = { ...(search && { [search.by]: search.value }), ...(older && { after }) };
-  const page = await ask("messages", query);
-  if (mine !== turn) return;
-  const known = new Set(shown.map((message) => message.crqid));
-  const fresh = page.messages.filter((message) => !known.has(message.crqid));
-  const merges = older || (quietly && fresh.length < page.messages.length && shown.length < MAX_ROWS);
-  if (!merges) {
-    shown = page.messages;
-    after = page.after;
-  } else if (older) {
-    shown = [...shown, ...fresh];
-    after = page.after;
-  } else {
-    const again = new Set(page.messages.map((message) => message.crqid));
-    shown = [...page.messages, ...shown.filter((message) => !again.has(message.crqid))];
-  }
-  showList(quietly ? new Set(fresh.map((message) => message.crqid)) : new Set());
-  if (!quietly) announce(count(older ? fresh.length : shown.length, older ? "older message" : "message"));
-  else if (fresh.length) announce(count(fresh.length, "new message"));
+// The views
+
+// #/ and #/?window=24h: the overview. #/messages and #/messages?outcome=failed: the list. #/<crqid>: one message.
+function route() {
+  const [path, query] = location.hash.replace(/^#?\/?/, "").split("?");
+  const given = Object.fromEntries(new URLSearchParams(query));
+  if (path === "") return { view: "overview", window: given.window in WINDOWS ? given.window : "7d" };
+  if (path === "messages") return { view: "messages", key: null, filters: pick(given, FILTERS) };
+  return { view: "messages", key: /^\w+$/.test(path) ? path : null, filters: null };
 }
 
-function showList(arrived) {
-  const rows = new Map([...list.children].map((row) => [row.dataset.crqid, row]));
-  shown.forEach((message, position) => {
-    const row = rows.get(message.crqid) ?? newRow(message);
-    rows.delete(message.crqid);
-    fillRow(row, message);
-    row.firstElementChild.classList.toggle("new", arrived.has(message.crqid));
-    if (list.children[position] !== row) list.insertBefore(row, list.children[position] ?? null);
-  });
-  rows.forEach((row) => row.remove());
-  byId("nothing").hidden = shown.length > 0;
-  byId("nothing").textContent = NOTHING[search?.by ?? "recent"];
-  byId("older").hidden = after === null;
-  byId("older").textContent = search ? "More messages" : "Older messages";
+function pick(given, names) {
+  return Object.fromEntries(names.filter((name) => given[name]).map((name) => [name, given[name]]));
 }
 
-function newRow(message) {
-  const row = byId("row").content.cloneNode(true).firstElementChild;
-  row.dataset.crqid = message.crqid;
-  row.querySelector("a").href = `#/${message.crqid}`;
-  return row;
+function linkTo(filters) {
+  return `#/messages?${new URLSearchParams(pick(filters, FILTERS))}`;
 }
 
-function fillRow(row, message) {
-  const link = row.firstElementChild;
-  link.dataset.tone = message.tone;
-  link.ariaCurrent = String(message.crqid === openedKey());
-  row.querySelector(".event").textContent = message.event ?? "Event";
-  row.querySelector(".who").textContent = [message.phone, message.sender_id].filter(Boolean).join("  ·  ");
-  row.querySelector(".label").textContent = message.label;
-  showTime(row.querySelector("time"), message.created_at, isToday(message.created_at) ? time : day);
+function show() {
+  const { view, window, key } = route();
+  const previous = document.body.dataset.view;
+  document.body.dataset.view = view;
+  document.title = `${view === "overview" ? "Overview" : "Messages"} · SMS console`;
+  for (const link of byId("views").children) mark(link, "page", link.dataset.view === view);
+  if (view === "overview") showOverview(window);
+  else showMessages();
+  if (previous && previous !== view && !key) enter(view);
 }
 
-// One message
-
-const openedKey = () => /^#\/(\w+)$/.exec(location.hash)?.[1] ?? null;
-
-async function open({ quietly = false } = {}) {
-  const key = openedKey();
-  document.body.classList.toggle("has-message", key !== null);
-  for (const row of list.children) row.firstElementChild.ariaCurrent = String(row.dataset.crqid === key);
-  if (key === null || (opened && opened.crqid !== key)) close();
-  if (key === null) return;
-  const message = await ask(`messages/${encodeURIComponent(key)}`);
-  if (key !== openedKey()) return;
-  opened = message;
-  showMessage(message);
-  if (!quietly) document.querySelector(".message").focus();
+// Puts the focus into a view: back in the overview, on the link that led away.
+function enter(view) {
+  scrollTo(0, 0);
+  const left = view === "overview" && byId("overview").querySelector(`[href="${byId("back").hash}"]`);
+  (left || byId(view === "overview" ? "overview" : "list-title")).focus();
 }
 
-function close() {
-  list.querySelector(`[href="#/${opened?.crqid}"]`)?.focus();
-  opened = revealed = null;
-  article.hidden = true;
-  byId("nothing-open").hidden = false;
+// What is painted anew keeps the focus: a link is known by its address.
+function keepingFocus(part, paint) {
+  const href = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  paint();
+  if (href) part.querySelector(`[href="${href}"]`)?.focus({ preventScroll: true });
 }
 
-function showMessage(message) {
-  const fields = {
-    ...message,
-    phone: revealed ?? message.phone,
-    category: message.category?.replaceAll("_", " ").replace(/^(dlt|dnd)/, (name) => name.toUpperCase()),
-    permanence: message.is_permanent ? "It would fail again the same way." : "It may succeed if it is sent again.",
-    attempts: message.attempts > 1 ? message.attempts : null,
-  };
-  const parts = {
-    ...fields,
-    permanence: message.is_permanent !== null && message.tone !== "good",
-    contradiction: message.is_contradicted,
-  };
-  article.dataset.tone = message.tone;
-  for (const field of article.querySelectorAll("[data-field]")) field.textContent = fields[field.dataset.field] ?? "";
-  for (const part of article.querySelectorAll("[data-part]")) part.hidden = !parts[part.dataset.part];
-  byId("reveal").textContent = revealed ? "Hide" : "Show";
-  byId("reveal").ariaLabel = revealed ? "Hide the number" : "Show the number";
-  byId("timeline").replaceChildren(...message.timeline.map(stepOf));
-  byId("nothing-open").hidden = true;
-  article.hidden = false;
+function mark(link, value, isCurrent) {
+  if (isCurrent) link.setAttribute("aria-current", value);
+  else link.removeAttribute("aria-current");
 }
 
-function stepOf(step, position, steps) {
-  const item = byId("step").content.cloneNode(true).firstElementChild;
-  item.dataset.tone = step.tone;
-  item.querySelector(".title").textContent = step.title;
-  item.querySelector(".words").textContent = step.words ?? "";
-  showTime(item.querySelector("time"), step.at, moment);
-  item.querySelector(".gap").textContent = position ? gap(steps[position - 1].at, step.at) : "";
-  return item;
+// Elements, words and times
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
 }
 
-function gap(from, to) {
-  const seconds = (Date.parse(to) - Date.parse(from)) / 1000;
-  if (!(seconds >= 0.1)) return "";
-  if (seconds < 60) return `+${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  return seconds < 5400 ? `+${Math.round(seconds / 60)} min` : `+${Math.round(seconds / 3600)} h`;
+function count(amount, name) {
+  return `${number(amount)} ${name}${amount === 1 ? "" : "s"}`;
 }
 
-async function reveal() {
-  const key = opened.crqid;
-  const phone = revealed ? null : (await ask(`messages/${key}/phone`)).phone;
-  if (key !== opened?.crqid) return;
-  revealed = phone;
-  showMessage(opened);
+function categoryName(category) {
+  return category.replaceAll("_", " ").replace(/^(dlt|dnd)/, (name) => name.toUpperCase());
 }
 
-// Words and times
-
-function showTime(element, at, format) {
-  const date = new Date(at);
-  const isDate = !Number.isNaN(date.valueOf());
-  element.textContent = isDate ? format.format(date) : "";
-  if (isDate) element.dateTime = at;
-}
-
-function isToday(at) {
-  return new Date(at).toDateString() === new Date().toDateString();
-}
-
-function count(number, name) {
-  return `${number} ${name}${number === 1 ? "" : "s"}`;
+function capitalized(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function announce(words) {
   byId("announcement").textContent = words;
 }
 
-// Events of the page
-
-function searchFor(wanted) {
-  search = wanted;
-  shown = [];
-  list.replaceChildren();
-  byId("nothing").hidden = byId("older").hidden = true;
-  byId("list-title").textContent = wanted ? `By ${byId("by").selectedOptions[0].textContent.toLowerCase()}` : "Most recent";
-  byId("live").hidden = wanted !== null;
-  byId("clear").hidden = wanted === null;
-  return guarded(load);
-}
-
-byId("search").addEventListener("submit", (event) => {
-  event.preventDefault();
-  location.hash = "#/";
-  searchFor({ by: byId("by").value, value: byId("value").value });
-});
-byId("by").addEventListener("change", hint);
-byId("clear").addEventListener("click", () => {
-  byId("value").value = "";
-  searchFor(null);
-});
-byId("older").addEventListener("click", () => guarded(() => load({ older: true })));
-byId("live").addEventListener("click", (event) => {
-  const button = event.currentTarget;
-  button.ariaPressed = String(button.ariaPressed !== "true");
-});
-byId("reveal").addEventListener("click", () => guarded(reveal));
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   token = byId("token").value;
   guarded(async () => {
-    await load();
+    await ask("messages"); // shows whether the token is right
     document.body.dataset.access = "granted";
     byId("token").value = "";
-    await open();
+    show();
   }, byId("sign-in-problem"));
 });
-addEventListener("hashchange", () => guarded(open));
-
-function hint() {
-  byId("value").placeholder = HINTS[byId("by").value];
-  byId("value").inputMode = byId("by").value === "phone" ? "tel" : "text";
-}
-
-// While the page is visible, poll the most recent messages, and an open message that can still change.
-setInterval(async () => {
-  const isLive = byId("live").ariaPressed === "true" && document.body.dataset.access === "granted";
-  if (document.hidden || !isLive || isPolling) return;
-  isPolling = true;
-  if (!search) await guarded(() => load({ quietly: true }));
-  if (opened && opened.tone !== "good") await guarded(() => open({ quietly: true }));
-  isPolling = false;
-}, POLL_INTERVAL);
-
-hint();
-if (document.body.dataset.access === "granted") {
-  guarded(load);
-  guarded(open);
-} else {
-  byId("token").focus();
-}
+addEventListener("hashchange", show);
+// After the scripts of all parts.
+addEventListener("DOMContentLoaded", () => {
+  if (isSignedIn()) show();
+  else byId("token").focus();
+});

@@ -1,4 +1,4 @@
-"""The console's page in chromium, in front of the local stack."""
+"""The console's page in chromium, in front of the local stack or of answers made up here."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.samples import authorization, track
 from sandbox.stack import Options, Stack, running_stack
-from tests.browser.console_page import ConsolePage, running_browser, visiting
+from tests.browser.answers import Canned, visiting_canned
+from tests.browser.console_page import DESKTOP, ConsolePage, Screen, running_browser, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 type Deliver = Callable[..., str]
 type Visit = Callable[..., ConsolePage]
 """Takes a password, or None for a cancelled prompt, and a Screen. The tab has opened nothing yet."""
+type VisitCanned = Callable[..., ConsolePage]
+"""Takes a view and a Screen, and opens that view on the answers of `canned`. See visiting_canned."""
 
 PHONE: Final = "919800000001"
 
@@ -28,7 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
     with running_browser(tmp_path_factory.mktemp("home")) as running:
         yield running
@@ -46,10 +49,34 @@ def visit(browser: "Browser", stack: Stack) -> Iterator[Visit]:
             return visited[-1]
 
         yield new
-        assert [console.console_errors for console in visited] == [[] for _ in visited]
-        for console in visited:
-            local = (stack.console_url, "data:", "about:")
-            assert [url for url in console.requested if not url.startswith(local)] == []
+        _assert_at_peace(visited)
+
+
+def _assert_at_peace(visited: list[ConsolePage]) -> None:
+    assert [console.console_errors for console in visited] == [[] for _ in visited]
+    for console in visited:
+        local = (console.url, "data:", "about:", "blob:")
+        assert [url for url in console.requested if not url.startswith(local)] == []
+
+
+@pytest.fixture
+def canned() -> Canned:
+    return Canned()
+
+
+@pytest.fixture
+def visit_canned(browser: "Browser", canned: Canned) -> Iterator[VisitCanned]:
+    """Open tabs on a console whose answers are made up. The same is asserted as by `visit`."""
+    with ExitStack() as tabs:
+        visited: list[ConsolePage] = []
+
+        def new(view: str, screen: Screen = DESKTOP, **options: bool) -> ConsolePage:
+            visited.append(tabs.enter_context(visiting_canned(browser, canned, screen, **options)))
+            visited[-1].open(view)
+            return visited[-1]
+
+        yield new
+        _assert_at_peace(visited)
 
 
 @pytest.fixture

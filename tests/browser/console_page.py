@@ -1,5 +1,6 @@
 """The console's page in the system's chromium, driven by Playwright: a page object for tests and pictures."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, expect, sync_playwright
 
+MESSAGES: Final = "#/messages"
+OVERVIEW: Final = "#/"
+"""Views, as the URL's fragment names them."""
 PROGRAM: Final = shutil.which("chromium")
 TIMEOUT: Final = 30_000.0
 """Milliseconds; the machine may be busy."""
@@ -44,13 +48,22 @@ class ConsolePage:
     """What is typed into the browser's prompt. None: it is cancelled."""
     prompts: int = 0
 
-    def open(self) -> None:
-        self.page.goto(self.url)
+    def open(self, view: str = MESSAGES) -> None:
+        """Open a view by its URL's fragment."""
+        self.page.goto(self.url + view)
 
-    def sign_in(self) -> None:
+    def sign_in(self, view: str = MESSAGES) -> None:
         """Open the page, answer the browser's prompt, and wait for the page."""
-        self.open()
+        self.open(view)
         self.waits_for_access()
+
+    def goes_to(self, view: str) -> None:
+        """Change the fragment of the open page's URL."""
+        self.evaluate(f"void (location.hash = {json.dumps(view)})")
+
+    def is_at(self, view: str) -> None:
+        """Wait until the URL has this fragment."""
+        expect(self.page).to_have_url(self.url + view, timeout=TIMEOUT)
 
     def waits_for_access(self) -> None:
         expect(self.page.locator("body")).to_have_attribute("data-access", "granted", timeout=TIMEOUT)
@@ -96,14 +109,21 @@ class ConsolePage:
         self.press("Enter")
 
     def opens(self, crqid: str) -> None:
-        self.click(f'a[href="#/{crqid}"]')
+        self.goes_to(f"#/{crqid}")
         expect(self.page.locator("[data-field=crqid]")).to_have_text(crqid, timeout=TIMEOUT)
 
+    def lists_again(self) -> None:
+        """Read the list of messages now, and not when the page reads it by itself."""
+        self.click("#views [data-view=messages]")
+
     def watch(self) -> None:
-        """Note from now on what the page does, and answer the browser's prompt."""
+        """Note from now on what the page does."""
         self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         self.page.on("console", self._note)
         self.page.on("request", lambda request: self.requested.append(request.url))
+
+    def answer_prompts(self) -> None:
+        """Answer the browser's prompt from now on."""
         # Not Playwright's `http_credentials`: they answer the prompt without a trace, and can't cancel it.
         self.devtools.on("Fetch.requestPaused", self._continue)
         self.devtools.on("Fetch.authRequired", self._answer_prompt)
@@ -148,16 +168,16 @@ def visiting(
 
     The password is typed into the browser's prompt; without one, the prompt is cancelled.
     """
-    with _new_context(browser, screen) as context:
-        context.set_default_timeout(TIMEOUT)
-        page = context.new_page()
-        console = ConsolePage(page, url, context.new_cdp_session(page), password=password)
-        console.watch()
+    with tab(browser, url, screen) as console:
+        console.password = password
+        console.answer_prompts()
         yield console
 
 
-def _new_context(browser: Browser, screen: Screen) -> BrowserContext:
-    return browser.new_context(
+@contextmanager
+def tab(browser: Browser, url: str, screen: Screen, **options: Any) -> Iterator[ConsolePage]:  # noqa: ANN401 - Playwright's
+    """Give a tab that notes what the page does. The options are those of Playwright's new contexts."""
+    with browser.new_context(
         viewport={"width": screen.width, "height": screen.height},
         device_scale_factor=screen.scale,
         is_mobile=screen.is_mobile,
@@ -165,4 +185,10 @@ def _new_context(browser: Browser, screen: Screen) -> BrowserContext:
         reduced_motion="reduce",
         locale="en-GB",
         timezone_id="UTC",
-    )
+        **options,
+    ) as context:
+        context.set_default_timeout(TIMEOUT)
+        page = context.new_page()
+        console = ConsolePage(page, url, context.new_cdp_session(page))
+        console.watch()
+        yield console
