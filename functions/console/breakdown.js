@@ -98,7 +98,7 @@ function showRankings() {
   const days = dates.filter((date) => readDays.has(date)).map((date) => readDays.get(date).answer);
   const progress = days.length < dates.length ? `${days.length} of ${dates.length} days read. ` : "";
   byId("sample").textContent = progress + (days.length ? `${sampleWords(days, accepted)}.` : "");
-  const cards = RANKINGS.map((kind) => rankingCard(kind, ranking(days, accepted, kind.field)));
+  const cards = (days.length ? RANKINGS : []).map((kind) => rankingCard(kind, ranking(days, accepted, kind.field)));
   keepingFocus(byId("rankings"), () => byId("rankings").replaceChildren(...cards));
 }
 

@@ -197,7 +197,14 @@ async function open({ quietly = false } = {}) {
   if (key !== openedKey()) return;
   opened = message;
   showMessage(message);
-  if (!quietly) document.querySelector(".message").focus();
+  if (!quietly) enterMessage();
+}
+
+function enterMessage() {
+  const part = document.querySelector(".message");
+  part.focus({ preventScroll: true });
+  part.scrollTop = 0;
+  scrollTo(0, 0);
 }
 
 function close() {

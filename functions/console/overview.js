@@ -26,6 +26,7 @@ let chosenBar = NaN;
 function showOverview(window) {
   if (window !== wantedWindow) chosenBar = NaN;
   wantedWindow = window;
+  byId("window-title").textContent ||= `Last ${WINDOWS[window]}`;
   for (const link of byId("windows").children) mark(link, "true", new URL(link.href).hash === hashOf(window));
   return loadOverview();
 }
@@ -156,7 +157,7 @@ function showMainFailure({ failures: [main], window, from }) {
   const [link, of] = part.querySelectorAll("a, .of");
   byId("main-failure-title").textContent = `Main failure, last ${WINDOWS[window]}`;
   link.href = linkTo({ category: main.category, from });
-  link.textContent = capitalized(main.name);
+  link.textContent = capitalized(categoryName(main.category));
   of.textContent = `${number(main.count)} SMS, ${percent.format(main.share)} of all failures`;
   part.querySelector(".sentence").textContent = main.sentence;
   part.querySelector(".remedy span").textContent = main.advice;
@@ -192,8 +193,9 @@ function figureWords(title, value, note) {
 
 function showFailures({ failures, from }) {
   byId("no-failures").hidden = failures.length > 0;
-  const rows = failures.map(({ category, name, count, share, sentence, advice }) => {
-    const size = element("div", {}, nameOf(capitalized(name), linkTo({ category, from })), inlineBar([["failed", count]], failures[0].count));
+  const rows = failures.map(({ category, count, share, sentence, advice }) => {
+    const name = nameOf(capitalized(categoryName(category)), linkTo({ category, from }));
+    const size = element("div", {}, name, inlineBar([["failed", count]], failures[0].count));
     const words = element("p", {}, element("span", { className: "muted", textContent: sentence }), ` ${advice}`);
     const first = element("div", { className: "reason" }, size, words);
     return rankingRow([first], [number(count), percent.format(share)]);
@@ -207,6 +209,7 @@ function showFailures({ failures, from }) {
 const twoDigits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
 
 function duration(seconds) {
+  if (seconds < 0.1) return "under 0.1 s";
   if (seconds < 90) return `${twoDigits.format(seconds)} s`;
   return seconds < 5400 ? `${twoDigits.format(seconds / 60)} min` : `${twoDigits.format(seconds / 3600)} h`;
 }

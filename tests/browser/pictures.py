@@ -1,6 +1,7 @@
-"""`python -m tests.browser.pictures` takes the pictures in docs/console.md, in front of the local stack.
+"""`python -m tests.browser.pictures` takes the pictures in docs/console.md.
 
-With the font Inter installed (fonts-inter) they look as in docs/console.md; pngquant then makes them small.
+Those of the overview show a week that is made up; those of messages are taken in front of the local stack. With the font
+Inter installed (fonts-inter) they look as in docs/console.md; pngquant then makes them small.
 """
 
 import tempfile
@@ -12,7 +13,8 @@ import httpx
 from sandbox.samples import authorization, track
 from sandbox.stack import Options, Stack, running_stack
 from sandbox.template import PATH
-from tests.browser.console_page import Screen, running_browser, visiting
+from tests.browser.answers import Canned, visiting_canned
+from tests.browser.console_page import OVERVIEW, Screen, running_browser, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -21,6 +23,10 @@ PICTURES: Final = PATH.parent / "docs" / "images"
 SCREENS: Final = {
     "console.png": Screen(1240, 780),
     "console-phone.png": Screen(390, 844, scheme="dark", scale=1.5, is_mobile=True),
+}
+OVERVIEW_SCREENS: Final = {
+    "overview.png": Screen(1240, 860, scale=1.5),
+    "overview-phone.png": Screen(390, 844, scheme="dark", scale=1.5, is_mobile=True),
 }
 # Their numbers choose the outcomes that the picture shows. The last one is opened.
 EVENTS: Final = (
@@ -46,6 +52,7 @@ def main() -> None:
         with running_stack(options) as stack, running_browser(home) as browser:
             _deliver(stack)
             _take(stack, browser)
+            _take_overview(browser)
 
 
 def _deliver(stack: Stack) -> None:
@@ -63,6 +70,14 @@ def _take(stack: Stack, browser: "Browser") -> None:
             console.page.locator("#messages li a").first.click()
             console.sees("Report", "#message")
             console.evaluate("document.activeElement.blur()")
+            console.page.screenshot(path=PICTURES / name)
+
+
+def _take_overview(browser: "Browser") -> None:
+    for name, screen in OVERVIEW_SCREENS.items():
+        with visiting_canned(browser, Canned(), screen) as console:
+            console.open(OVERVIEW)
+            console.sees("Estimated from", "#sample")
             console.page.screenshot(path=PICTURES / name)
 
 

@@ -168,6 +168,7 @@ def test_without_a_breakdown_the_figures_are_there(visit_canned: "VisitCanned", 
     console.sees("can't be read now; try again", "#breakdown-problem")
     console.sees("1,250 of 1,310 SMS arrived", ".headline")
     console.sees("0 of 7 days read.", "#sample")
+    console.counts("#rankings > *", 0)
 
 
 def test_it_is_read_again_every_five_minutes_while_it_is_seen(visit_canned: "VisitCanned", canned: Canned) -> None:
@@ -322,14 +323,7 @@ def test_ten_rows_are_shown_and_all_on_request(visit_canned: "VisitCanned", cann
 def test_hostile_names_are_nothing_but_text(visit_canned: "VisitCanned", canned: Canned) -> None:
     bar = {"from": WEEK_START, "read": 5, "groups": [_group(name, 5, 5) for name in HOSTILE]}
     canned.routes["breakdown"] = lambda query: {"day": query["day"], "read": 5, "is_complete": True, "bars": [bar]}
-    failure = {
-        "category": "other",
-        "count": 3,
-        "share": 1,
-        "name": HOSTILE[0],
-        "sentence": HOSTILE[1],
-        "advice": HOSTILE[0],
-    }
+    failure = answers.failure(Category.OTHER, 3, 3) | {"sentence": HOSTILE[1], "advice": HOSTILE[0]}
     notice = {"tone": "bad", "sentence": HOSTILE[0], "advice": HOSTILE[1]}
     canned.routes["overview"] = lambda query: answers.overview(query) | {"failures": [failure], "notices": [notice]}
     console = visit_canned(OVERVIEW, Screen(360, 800, is_mobile=True))
