@@ -9,6 +9,7 @@ const RANKINGS = [
 ];
 const SHOWN_ROWS = 10;
 const COUNTS = ["sent", "delivered", "failed", "no_report", "waiting"];
+const NONE = Object.fromEntries(COUNTS.map((name) => [name, 0]));
 const DAYS = 7;
 const HOUR = 3_600_000; // milliseconds
 
@@ -20,7 +21,7 @@ function datesUpTo(date, length) {
   return Array.from({ length }, (_, back) => new Date(Date.parse(date) - back * 24 * HOUR).toISOString().slice(0, 10));
 }
 
-// How many SMS one of the bar's sample stands for. `accepted`: by the bar's start; without it a sample is only a sample.
+// How many SMS one of the bar's sample stands for. `accepted`: SMS by the start of each bar; null: not known.
 function weightOf(bar, isComplete, accepted) {
   const sent = sentOf(bar);
   const known = accepted?.get(Date.parse(bar.from)) ?? 0;
@@ -33,7 +34,7 @@ function ranking(days, accepted, field) {
     for (const bar of day.bars) {
       const weight = weightOf(bar, day.is_complete, accepted);
       for (const group of bar.groups) {
-        const row = rows.get(group[field]) ?? { value: group[field], ...Object.fromEntries(COUNTS.map((name) => [name, 0])) };
+        const row = rows.get(group[field]) ?? { value: group[field], ...NONE };
         for (const name of COUNTS) row[name] += weight * group[name];
         rows.set(group[field], row);
       }
@@ -133,10 +134,8 @@ function showAllButton(field, length) {
   return button;
 }
 
-// Names come from events in any script: <bdi> keeps their direction to themselves.
 function nameOf(words, href) {
-  const name = element("bdi", { textContent: words });
-  return href ? element("a", { href }, name) : name;
+  return href ? element("a", { href }, isolated(words)) : isolated(words);
 }
 
 function headOf(titles) {

@@ -9,7 +9,12 @@ const byId = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const number = (value) => whole.format(value);
 // Rounded down, so that 100% means all.
-const percent = new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "trunc" });
+const percent = new Intl.NumberFormat(undefined, {
+  style: "percent",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+  roundingMode: "trunc",
+});
 
 let token = null; // entered on the page; null: the browser sends its own
 
@@ -109,6 +114,11 @@ function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
   made.append(...children);
   return made;
+}
+
+// Names come from events, in any script. <bdi> keeps their direction to themselves.
+function isolated(words) {
+  return element("bdi", { textContent: words });
 }
 
 function count(amount, name) {

@@ -52,7 +52,7 @@ async function run({ query, name }, signal, say) {
   try {
     const { csv, rows } = await readRows(query, signal, (rows) => {
       read = rows;
-      say(`${number(rows)} rows…`);
+      say(`${count(rows, "row")}…`);
     });
     if (!rows) return "No SMS found, so there is no file.";
     save(csv, name);

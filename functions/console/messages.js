@@ -83,16 +83,16 @@ function startList() {
 function listTitle() {
   if (search) return [`By ${byId("by").selectedOptions[0].textContent.toLowerCase()}`];
   if (!hasFilters()) return ["Most recent"];
-  const { outcome, category, from, until } = filters;
-  const parts = [
+  const { outcome, category, event, template_id, sender_id, from, until } = filters;
+  const wanted = [
     outcome && [OUTCOMES[outcome] ?? outcome],
     category && [`Failure: ${categoryName(category)}`],
-    ...[["Event ", filters.event], ["Template ", filters.template_id], ["Sender ", filters.sender_id]]
-      .filter(([, name]) => name)
-      .map(([kind, name]) => [kind, element("bdi", { textContent: name })]),
-    from && [`from ${dateWords(from)}`],
-    until && [`until ${dateWords(until)}`],
+    event && ["Event ", isolated(event)],
+    template_id && ["Template ", isolated(template_id)],
+    sender_id && ["Sender ", isolated(sender_id)],
   ].filter(Boolean);
+  const times = [from && [`from ${dateWords(from)}`], until && [`until ${dateWords(until)}`]].filter(Boolean);
+  const parts = [...(wanted.length ? wanted : [["All"]]), ...times];
   return parts.flatMap((part, index) => (index ? [" · ", ...part] : part));
 }
 

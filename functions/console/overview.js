@@ -179,7 +179,8 @@ function showTone(heading, tone) {
 
 function latencyFigure(latency) {
   if (!latency) return [];
-  const words = figureWords("Time to delivery", duration(latency.median), `median; 95th percentile ${duration(latency.p95)}`);
+  const note = `median; 95th percentile ${duration(latency.p95)}`;
+  const words = figureWords("Time to delivery", duration(latency.median), note);
   return [element("li", {}, element("div", { className: "plain" }, ...words))];
 }
 
@@ -209,7 +210,7 @@ function showFailures({ failures, from }) {
 const twoDigits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
 
 function duration(seconds) {
-  if (seconds < 0.1) return "under 0.1 s";
+  if (seconds < 0.1) return "< 0.1 s";
   if (seconds < 90) return `${twoDigits.format(seconds)} s`;
   return seconds < 5400 ? `${twoDigits.format(seconds / 60)} min` : `${twoDigits.format(seconds / 3600)} h`;
 }
@@ -260,8 +261,8 @@ function showChartTable({ bars }) {
   const table = byId("chart-table");
   table.replaceChildren();
   table.createTHead().append(headOf(["From", ...names.map((name) => capitalized(LABELS[name] ?? name))]));
-  const rows = bars.map((bar) => rankingRow([nameOf(barTitle(bar), barLink(bar))], names.map((name) => number(bar[name]))));
-  table.createTBody().append(...rows);
+  const rowOf = (bar) => rankingRow([nameOf(barTitle(bar), barLink(bar))], names.map((name) => number(bar[name])));
+  table.createTBody().append(...bars.map(rowOf));
 }
 
 // Events

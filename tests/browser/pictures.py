@@ -1,7 +1,7 @@
 """`python -m tests.browser.pictures` takes the pictures in docs/console.md.
 
-Those of the overview show a week that is made up; those of messages are taken in front of the local stack. With the font
-Inter installed (fonts-inter) they look as in docs/console.md; pngquant then makes them small.
+Those of the overview show a week that is made up; those of messages are taken in front of the local stack. With the
+font Inter installed (fonts-inter) they look as in docs/console.md; pngquant then makes them small.
 """
 
 import tempfile

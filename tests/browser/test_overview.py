@@ -132,7 +132,7 @@ def test_the_time_to_delivery_is_in_its_figures(visit_canned: "VisitCanned") -> 
     console = visit_canned(OVERVIEW)
     console.sees("4.2 s", "#figures")
     assert "median; 95th percentile 31 s" in console.text("#figures")
-    assert console.evaluate("[0.35, 59, 300, 7200].map(duration)") == ["0.35 s", "59 s", "5 min", "2 h"]
+    assert console.evaluate("[0, 0.35, 59, 300, 7200].map(duration)") == ["< 0.1 s", "0.35 s", "59 s", "5 min", "2 h"]
 
 
 def test_an_account_without_sms_is_told_what_to_look_at(visit_canned: "VisitCanned", canned: Canned) -> None:
@@ -230,7 +230,7 @@ def test_a_chosen_bar_shows_its_figures_and_leads_to_its_messages(visit_canned: 
 
 
 BEHIND: Final = (
-    ("#figures li:nth-child(1) a", {"from": WEEK_START}, "from 18 Nov, 18:30"),
+    ("#figures li:nth-child(1) a", {"from": WEEK_START}, "All · from 18 Nov, 18:30"),
     ("#figures li:nth-child(2) a", {"outcome": "delivered", "from": WEEK_START}, "Delivered · from 18 Nov, 18:30"),
     ("#figures li:nth-child(3) a", {"outcome": "failed", "from": WEEK_START}, "Failed · from 18 Nov, 18:30"),
     ("#figures li:nth-child(4) a", {"outcome": "no_report", "from": WEEK_START}, "No report · from 18 Nov, 18:30"),
