@@ -1,10 +1,12 @@
 """The console's page in a real browser, in front of the local stack."""
 
+import csv
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.console_page import PROGRAM
+from tests.browser.console_page import OVERVIEW, PROGRAM
 
 if TYPE_CHECKING:
     from sandbox.stack import Stack
@@ -51,6 +53,28 @@ def test_a_new_message_appears_and_its_report_comes_in_by_themselves(
     signed_in.sees("Accepted", "#messages")
     signed_in.sees("Arrives While Watched", "#messages")
     signed_in.sees("Delivered", "#messages")
+
+
+def test_the_overview_leads_to_messages_of_the_stack_and_saves_its_day(
+    visit: "Visit", stack: "Stack", deliver: "Deliver", tmp_path: Path
+) -> None:
+    crqid = deliver("919800000002", HOSTILE)
+    deliver()
+    console = visit(stack.secret["console_token"])
+    console.sign_in(OVERVIEW)
+    console.sees("As of", "#as-of")
+    console.sees("All 2 SMS.", "#sample")
+    console.page.get_by_role("link", name=HOSTILE).click()
+    console.counts("#messages li", 1)
+    assert console.evaluate("document.querySelector('#messages a').hash") == f"#/{crqid}"
+    console.sees("Looked at 2 messages", "#looked")
+    console.goes_to(OVERVIEW)
+    console.type("#day", console.page.locator("#day").get_attribute("max") or "")
+    with console.page.expect_download() as download:
+        console.press("Enter")
+    download.value.save_as(tmp_path / "day.csv")
+    header, *rows = csv.reader((tmp_path / "day.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert [row[header.index("event")] for row in rows] == ["Order Shipped", HOSTILE]
 
 
 def test_a_message_has_a_timeline_its_reason_and_what_to_do(signed_in: "ConsolePage", deliver: "Deliver") -> None:
