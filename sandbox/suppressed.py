@@ -44,8 +44,8 @@ class Sample:
         return _sms(self.event, self.number, **self.properties)
 
 
-def _sms(name: str, number: str, **properties: str) -> dict[str, object]:
-    event = track(number, "Your order is on its way.", senderID="MSGIND", **properties)
+def _sms(name: str, number: str, text: str = "Your order is on its way.", **properties: str) -> dict[str, object]:
+    event = track(number, text, senderID="MSGIND", **properties)
     return event | {"event": name, "userId": f"user-{number[-2:]}"}
 
 
@@ -65,7 +65,7 @@ SAMPLES: Final = (
         [_opted_out(_NO_OFFERS, "promotional")],
         {"promotional": "true"},
     ),
-    Sample("Third In An Hour", _CAPPED, "capped", [_sms("In A Loop", _CAPPED)] * 2),
+    Sample("Third In An Hour", _CAPPED, "capped", [_sms("In A Loop", _CAPPED, text) for text in ("Once.", "Twice.")]),
 )
 
 

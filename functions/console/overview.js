@@ -142,12 +142,16 @@ function showNotices(notices) {
 }
 
 function showHeadline({ today, yesterday }) {
-  const from = midnight(yesterday.date);
+  // On the first day there is nothing to say about yesterday.
+  const isFirstDay = yesterday.accepted + yesterday.delivered === 0 && today.accepted + today.delivered > 0;
+  const [day, other] = isFirstDay ? [today, yesterday] : [yesterday, today];
+  const [title, otherTitle] = isFirstDay ? ["Today so far", "Yesterday"] : ["Yesterday", "Today so far"];
+  const from = midnight(day.date);
   const link = linkTo({ outcome: "delivered", from, until: later(from, 24 * HOUR) });
-  byId("yesterday-title").textContent = `Yesterday, ${shortDate(from)}`;
-  byId("yesterday").replaceChildren(element("a", { href: link, textContent: capitalized(arrivedWords(yesterday)) }));
-  byId("yesterday-share").textContent = endedWords(yesterday);
-  byId("today").textContent = `Today so far: ${arrivedWords(today)}. ${endedWords(today)}`;
+  byId("headline-title").textContent = `${title}, ${shortDate(from)}`;
+  byId("headline").replaceChildren(element("a", { href: link, textContent: capitalized(arrivedWords(day)) }));
+  byId("headline-share").textContent = endedWords(day);
+  byId("other-day").textContent = `${otherTitle}: ${arrivedWords(other)}. ${endedWords(other)}`;
 }
 
 function showMainFailure({ failures: [main], window, from }) {

@@ -138,6 +138,14 @@ def empty_overview(query: Query) -> Json:
     return answer
 
 
+def first_day(query: Query) -> Json:
+    """Answer /console/overview of a stack that was deployed today."""
+    answer = overview(query)
+    if answer["yesterday"]:
+        answer["yesterday"] |= dict.fromkeys(answer["totals"], 0) | {"share_delivered": None}
+    return answer
+
+
 # Event, template, sender, its share of the volume, and its share delivered.
 KINDS: Final = (
     ("Order Shipped", "64f0c2a1d6fc05", "SHOPIN", 0.3, 0.97),

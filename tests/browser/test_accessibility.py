@@ -30,7 +30,7 @@ def test_print_has_the_figures_without_controls_and_in_light_colours(visit_canne
     console.page.emulate_media(media="print")
     for part in ("#search", "#views", "#windows", "#export-day", "#readout", "summary"):
         console.hides(part)
-    for part in ("#yesterday", "#main-failure", "#figures", "#chart svg", "#failures", "#rankings", "#as-of"):
+    for part in ("#headline", "#main-failure", "#figures", "#chart svg", "#failures", "#rankings", "#as-of"):
         console.shows(part)
     assert console.evaluate("getComputedStyle(document.body).color") == "rgb(29, 31, 28)"
     console.page.emulate_media(media="screen")

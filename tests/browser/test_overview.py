@@ -65,7 +65,7 @@ def test_the_first_view_says_how_many_arrived_yesterday_the_main_failure_and_wha
 def test_all_that_is_asked_every_morning_is_on_the_first_screen(visit_canned: "VisitCanned") -> None:
     console = visit_canned(OVERVIEW, Screen(1240, 780))
     console.sees("Compare the text", "#main-failure")
-    for part in ("#yesterday", "#main-failure .remedy", "#figures"):
+    for part in ("#headline", "#main-failure .remedy", "#figures"):
         assert console.evaluate(f"document.querySelector('{part}').getBoundingClientRect().bottom") < 780
 
 
@@ -135,12 +135,20 @@ def test_the_time_to_delivery_is_in_its_figures(visit_canned: "VisitCanned") -> 
     assert console.evaluate("[0, 0.35, 59, 300, 7200].map(duration)") == ["< 0.1 s", "0.35 s", "59 s", "5 min", "2 h"]
 
 
+def test_on_the_first_day_the_headline_is_of_today(visit_canned: "VisitCanned", canned: Canned) -> None:
+    canned.routes["overview"] = answers.first_day
+    console = visit_canned(OVERVIEW)
+    console.sees("665 of 708 SMS arrived", "#headline")
+    assert console.text("#headline-title") == "Today so far, 25 Nov"
+    assert console.text("#other-day") == "Yesterday: no SMS."
+
+
 def test_an_account_without_sms_is_told_what_to_look_at(visit_canned: "VisitCanned", canned: Canned) -> None:
     canned.routes["overview"] = answers.empty_overview
     canned.routes["breakdown"] = lambda query: {"day": query["day"], "read": 0, "is_complete": True, "bars": []}
     console = visit_canned(OVERVIEW)
     console.sees("Look at the messages", "#no-sms")
-    console.sees("No SMS", "#yesterday")
+    console.sees("No SMS", "#headline")
     console.hides("#figures")
     console.hides("#main-failure")
     console.sees("All 0 SMS", "#sample")
@@ -242,7 +250,7 @@ BEHIND: Final = (
     ("#rankings > :nth-child(2) a", {"template_id": "64f0c2a1d6fc05", "from": WEEK_START}, "Template 64f0c2a1d6fc05"),
     ("#rankings > :nth-child(3) a", {"sender_id": "SHOPIN", "from": WEEK_START}, "Sender SHOPIN"),
     (
-        "#yesterday a",
+        "#headline a",
         {"outcome": "delivered", "from": "2026-11-23T18:30:00.000Z", "until": "2026-11-24T18:30:00.000Z"},
         "Delivered · from 23 Nov, 18:30 · until 24 Nov, 18:30",
     ),
