@@ -49,10 +49,10 @@ def visit(browser: "Browser", stack: Stack) -> Iterator[Visit]:
             return visited[-1]
 
         yield new
-        _assert_at_peace(visited)
+        _assert_no_errors(visited)
 
 
-def _assert_at_peace(visited: list[ConsolePage]) -> None:
+def _assert_no_errors(visited: list[ConsolePage]) -> None:
     assert [console.console_errors for console in visited] == [[] for _ in visited]
     for console in visited:
         local = (console.url, "data:", "about:", "blob:")
@@ -76,7 +76,7 @@ def visit_canned(browser: "Browser", canned: Canned) -> Iterator[VisitCanned]:
             return visited[-1]
 
         yield new
-        _assert_at_peace(visited)
+        _assert_no_errors(visited)
 
 
 @pytest.fixture

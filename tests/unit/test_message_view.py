@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from segment_msg91.message_view import detail, display_status, summary
+from segment_msg91.message_view import SUMMARIZED, detail, display_status, summary
 from segment_msg91.msg91.codes import DeliveryStatus, SendState, SuppressedBecause
 from segment_msg91.msg91.failures import FAILURES, Category
 
@@ -58,6 +58,18 @@ def steps(message: dict[str, Any]) -> list[tuple[str, str, str | None]]:
 def test_without_a_report_a_message_has_the_status_of_its_send(state: str, label: str, tone: str) -> None:
     displayed = display_status(MESSAGE | {"send_state": state}, NOW)
     assert (displayed.label, displayed.tone) == (label, tone)
+
+
+@pytest.mark.parametrize("state", SendState)
+@pytest.mark.parametrize("status", [None, *DeliveryStatus])
+def test_what_is_read_for_a_line_of_a_list_is_all_that_it_shows(
+    state: SendState, status: DeliveryStatus | None
+) -> None:
+    ended = {"delivery_status": status} if status else {}
+    lease = {"lease_until": "2026-01-02T03:06:00.000Z", "suppressed_because": "country", "failure_category": "dnd"}
+    message = MESSAGE | {"send_state": state} | ended | lease
+    read = {name: value for name, value in message.items() if name in SUMMARIZED}
+    assert summary(read, NOW) == summary(message, NOW)
 
 
 @pytest.mark.parametrize(

@@ -320,18 +320,20 @@ class Search:
 
         `attributes`: what is read of them, with `crqid`; all if empty.
         """
+        if not crqids:
+            return []
         names = {f"#{name}": name for name in attributes}
         projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
         wanted: Any = {"Keys": [{"crqid": {"S": crqid}} for crqid in crqids], **projection}
         found: dict[str, Attributes] = {}
         for _ in range(_MAX_ATTEMPTS):
-            if not wanted or not wanted["Keys"]:
-                return [found[crqid] for crqid in crqids if crqid in found]
             with _unavailable_on_error():
                 response: Any = self._client.batch_get_item(RequestItems={self._messages_table: wanted})
             items = response["Responses"].get(self._messages_table, [])
             found |= {item["crqid"]["S"]: from_item(item) for item in items}
             wanted = response.get("UnprocessedKeys", {}).get(self._messages_table)
+            if not wanted:
+                return [found[crqid] for crqid in crqids if crqid in found]
         raise StoreUnavailableError("some keys were left unread by each of several tries")
 
     def _query(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's
