@@ -12,6 +12,7 @@ from segment_msg91.store.metrics import MAX_QUERIES, Metric, Metrics, MetricsUna
 from segment_msg91.store.waiting import WaitingCount, WaitingMessages
 from segment_msg91.use_cases.overview import (
     ACCEPTED,
+    ACCEPTED_LATELY,
     HELD,
     LATENCY,
     MAX_WAITING,
@@ -190,6 +191,12 @@ def _noticed(*values: tuple[Query, float, float]) -> list[str]:
         ([(SILENT, 0.5, 5), (STORED, 2.5, 5)], []),
         ([(SILENT, 0.5, 6), (STORED, 2.5, 5)], ["delivery"]),
         ([(SILENT, 4, 50)], []),
+        ([(ACCEPTED_LATELY, 4.5, 2)], ["delivery"]),
+        ([(ACCEPTED_LATELY, 4.5, 1)], []),
+        ([(ACCEPTED_LATELY, 2.5, 9)], []),
+        ([(ACCEPTED_LATELY, 6, 9)], []),
+        ([(ACCEPTED_LATELY, 4.5, 9), (STORED, 4.5, 1)], []),
+        ([(ACCEPTED_LATELY, 4.5, 9), (SILENT, 0.5, 9)], ["delivery"]),
         ([(MISSING, 5, 5), (ACCEPTED, 6, 99)], ["accepts"]),
         ([(MISSING, 5, 5), (ACCEPTED, 6, 100)], []),
         ([(MISSING, 5, 4)], []),

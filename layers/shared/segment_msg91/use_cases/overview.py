@@ -142,9 +142,12 @@ _HALF_HOUR, _TWO_HOURS, _SIX_HOURS = (int(_HOUR.total_seconds() * hours) for hou
 HELD: Final = Query(Metric("SmsHeld"), _HALF_HOUR)
 SILENT: Final = Query(Metric("WebhookSilent"), _TWO_HOURS)
 STORED: Final = Query(Metric("ReportStored"), _TWO_HOURS)
+ACCEPTED_LATELY: Final = Query(Metric("SmsAccepted"), _TWO_HOURS)
 MISSING: Final = Query(Metric("SmsMissingInLogs"), _SIX_HOURS, "Maximum")
 ACCEPTED: Final = Query(Metric("SmsAccepted"), _SIX_HOURS)
-PRESENT: Final = (HELD, SILENT, STORED, MISSING, ACCEPTED)
+PRESENT: Final = (HELD, SILENT, STORED, ACCEPTED_LATELY, MISSING, ACCEPTED)
+# Two hours and more after a send, its report has come. One report may be lost.
+_MIN_UNREPORTED: Final = 2
 # As WebhookSilentAlarm and AcceptedAndDroppedAlarm have them in template.yaml.
 _MIN_SILENT: Final = 5
 _MIN_MISSING: Final = 5
@@ -246,16 +249,19 @@ def shaped(window: Window, now: datetime, found: Found, waiting: WaitingCount | 
 def notices_of(found: Found, now: datetime) -> list[View]:
     """Return what people must know now, most urgent first."""
 
-    def last(query: Query) -> list[float]:
-        since = now - 2 * timedelta(seconds=query.period)
+    def last(query: Query, periods: int = 2) -> list[float]:
+        since = now - periods * timedelta(seconds=query.period)
         return [value for at, value in found[query] if at > since]
 
     silent, stored = sum(last(SILENT)), sum(last(STORED))
+    accepted_before = sum(last(ACCEPTED_LATELY, 3)) - sum(last(ACCEPTED_LATELY, 2))
     missing, accepted = max(last(MISSING), default=0), sum(last(ACCEPTED))
+    is_silent = silent >= _MIN_SILENT and silent > stored
     is_so = {
         "held": sum(last(HELD)) > 0,
         "dropped": missing >= _MIN_MISSING and missing > _MAX_MISSING_SHARE * accepted,
-        "silent": silent >= _MIN_SILENT and silent > stored,
+        "silent": is_silent,
+        "unreported": accepted_before >= _MIN_UNREPORTED and not last(STORED, 3) and not is_silent,
     }
     return [notice for name, notice in NOTICES.items() if is_so[name]]
 
@@ -278,6 +284,11 @@ NOTICES: Final[Mapping[str, View]] = {
         "sentence": "Most delivery reports of the last hours did not come by the webhook, so statuses are late.",
         "advice": "Check at MSG91 that the webhook is not paused and that its URL has the right token. Until then "
         "MSG91's logs are read instead, and nothing is lost.",
+    },
+    "unreported": {
+        "tone": Severity.DOUBT,
+        "sentence": "No delivery report has come for hours, although MSG91 has accepted SMS.",
+        "advice": "Check at MSG91 that the webhook is configured and not paused, and that its URL has the right token.",
     },
 }
 
