@@ -29,7 +29,7 @@ class GroupByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not 
         return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid)
 
 
-# Most start processes or a stack, try every fault, or write hundreds of messages.
+# Most start processes or a stack, try every fault, or write hundreds of messages. Costs are measured without coverage.
 _SLOW: Final = (
     "tests/aws_faults/",
     "tests/browser/",
@@ -37,6 +37,8 @@ _SLOW: Final = (
     "tests/chaos/",
     "tests/handlers/fuzz/",
     "tests/handlers/test_authentication_matrix.py",
+    "tests/handlers/test_console_cost.py",
+    "tests/handlers/test_overview_cost.py",
     "tests/handlers/test_privacy.py",
     "tests/integration/test_account_errors.py",
     "tests/integration/test_concurrency.py",
