@@ -1,6 +1,7 @@
 """The AWS clients, the names of their errors, and items in DynamoDB's wire form."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
+from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -68,7 +70,14 @@ def secretsmanager_client() -> "SecretsManagerClient":
 
 def cloudwatch_client() -> "CloudWatchClient":
     """Make a CloudWatch client; endpoint and region as botocore finds them."""
-    return cast("CloudWatchClient", _session().create_client("cloudwatch", config=_METRICS_CONFIG))
+    session = _session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    return cast("CloudWatchClient", session.create_client("cloudwatch", config=_METRICS_CONFIG))
+
+
+def _moment(value: str | float) -> datetime:
+    """Read a time of an answer. botocore tries the machine's zone first, half of the processor time of many points."""
+    return parse_timestamp(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
 
 
 def error_code(error: BotoCoreError | ClientError) -> str:
