@@ -104,6 +104,7 @@ def test_in_a_batch_the_first_events_to_a_number_are_sent(send: "Send", track: "
     assert Counter(sms.number for sms in msg91.sent) == {PHONE: 3, OTHER: 3}
 
 
+@pytest.mark.slow
 def test_a_loop_of_a_thousand_events_sends_twenty(
     send: "Send", track: "Track", aws: "Aws", msg91: "FakeMsg91", clock: "Clock", engine: str
 ) -> None:
@@ -365,6 +366,7 @@ def test_what_is_counted_is_forgotten_after_two_days_and_an_opt_out_never(
     assert aws.recipients()[0]["expires_at"] == int((clock() + timedelta(days=400)).timestamp())
 
 
+@pytest.mark.slow
 def test_a_busy_numbers_item_does_not_grow(send: "Send", track: "Track", aws: "Aws", clock: "Clock") -> None:
     longest = 0
     for number in range(30):
