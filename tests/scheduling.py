@@ -55,6 +55,17 @@ _SLOW: Final = (
 )
 
 
+# Faults that leave what another one leaves: nothing written, or everything without an answer.
+_FAULTS_ON_MOTO_ONLY: Final = (
+    "throttled once",
+    "internal error",
+    "in conflict once",
+    "request lost",
+    "answered too late",
+    "nothing read",
+)
+
+
 def mark_slow(items: Iterable[pytest.Item]) -> None:
     """Mark the tests that `make check` leaves out, besides those that are marked where they are written."""
     for item in items:
@@ -66,15 +77,24 @@ def without_repeats(items: Iterable[pytest.Item]) -> tuple[list[pytest.Item], li
     """Divide tests into those to run and those to leave out.
 
     The named chaos scenarios take long and run on one engine: on DynamoDB Local if this machine can have it, else on
-    moto. The short form with everything at once runs on both.
+    moto. The short form with everything at once runs on both. Faults of AWS are injected in front of the engine, so
+    DynamoDB Local gets one of each effect, and moto gets all.
     """
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     has_other = shutil.which("npm") is not None
     for item in items:
         is_scenario = item.nodeid.startswith("tests/chaos/") and "test_everything_at_once" not in item.nodeid
-        (left_out if has_other and is_scenario and _has_engine(item, MOTO) else kept).append(item)
+        is_repeat = has_other and is_scenario and _has_engine(item, MOTO)
+        (left_out if is_repeat or _is_fault_of_one_engine(item) else kept).append(item)
     return kept, left_out
+
+
+def _is_fault_of_one_engine(item: pytest.Item) -> bool:
+    is_fault = item.nodeid.startswith("tests/aws_faults/") and any(
+        fault in item.nodeid for fault in _FAULTS_ON_MOTO_ONLY
+    )
+    return is_fault and _has_engine(item, DYNAMODB_LOCAL)
 
 
 def _has_engine(item: pytest.Item, engine: str) -> bool:

@@ -32,7 +32,7 @@ _OVERTAKING_TIMEOUT: Final = 3.0
 _MAX_REPORTS_PER_BODY: Final = 10
 _TIMED_OUT: Final = "segment: timed out"
 _REPLAY_SIZE: Final = 200
-_HOT_EVENTS: Final = 3 * CAP
+_HOT_EVENTS: Final = CAP + 10
 _RECONCILIATIONS: Final = 40
 """The most that are run with faults, and then without."""
 _RUNS_AT_ONCE: Final = 2

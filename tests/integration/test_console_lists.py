@@ -92,7 +92,7 @@ def _random_messages(seed: int, most: int = 230) -> list[Message]:
         minutes = chance.choice([5, 60, 500, 2500])
         moments = [*edges, TODAY_BEGINS + timedelta(hours=8) - timedelta(minutes=chance.uniform(0, minutes))]
         at = chance.choices(moments, weights=[1, 1, 1, 9])[0]
-        messages += [_message(chance, at) for _ in range(chance.choice([1, 1, 1, 30, 90]))]
+        messages += [_message(chance, at) for _ in range(chance.choice([1, 1, 1, 30, 60]))]
     return messages
 
 
