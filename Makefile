@@ -50,15 +50,19 @@ interleavings: $(READY) ## Explore every interleaving with two faults and more, 
 bench: $(READY) ## Benchmark the built functions, and write the results to docs/performance.md (options: ARGS=--help)
 	@python -m benchmarks $(ARGS)
 
-.PHONY: lint
+.PHONY: lint lint-code lint-template
 lint: $(READY) ## Run ruff, mypy and the template's linters, and compare the layer's requirements with the lock
+	@$(MAKE) --no-print-directory -j 2 lint-code lint-template
+
+lint-code:
 	ruff check .
 	ruff format --check .
 	mypy
-	cfn-lint --template template.yaml
+	sh scripts/requirements.sh | diff - layers/shared/requirements.txt
+
+lint-template:
 	cfn-lint --template template.yaml --append-rules cfn_lint_serverless.rules
 	AWS_DEFAULT_REGION=ap-south-1 sam validate --lint
-	sh scripts/requirements.sh | diff - layers/shared/requirements.txt
 
 .PHONY: format
 format: $(READY) ## Format the code, and fix what ruff can fix

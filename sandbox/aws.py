@@ -40,6 +40,7 @@ SECRET = {
 
 
 _DESERIALIZER: Final = TypeDeserializer()
+_ENCRYPTION: Final = "SSESpecification"
 
 
 class Engine(Protocol):
@@ -150,7 +151,8 @@ class Aws:
             self.secrets.create_secret(Name=name, SecretString=json.dumps(dict(self._secret)))
 
     def _create_table(self, table: Table) -> None:
-        self.dynamodb.create_table(**table.definition)
+        """Create a table, without its encryption, for which moto would make an RSA key."""
+        self.dynamodb.create_table(**{name: value for name, value in table.definition.items() if name != _ENCRYPTION})
         self.dynamodb.update_time_to_live(
             TableName=table.name,
             TimeToLiveSpecification={

@@ -15,6 +15,7 @@ _TOGETHER: Final = (
     "tests/built/",
     "tests/chaos/",
     "tests/interleavings/test_store.py",
+    "tests/sandbox/test_run.py",
     "tests/verify/",
 )
 

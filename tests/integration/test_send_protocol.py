@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 type EventResult = tuple[str, int]  # the status and the HTTP status of an event
 
 RUNS: Final = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")), stateful_step_count=10, deadline=None, print_blob=True
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "25")), stateful_step_count=10, deadline=None, print_blob=True
 )
 RETENTION: Final = timedelta(days=400)
 TIMEOUT: Final = timedelta(seconds=29)

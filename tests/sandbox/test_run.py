@@ -20,16 +20,42 @@ def run(log: Path, *arguments: str, **environment: str) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)  # noqa: S603
 
 
-@pytest.mark.parametrize("version", WRITERS)
-def test_every_sample_event_is_delivered(tmp_path: Path, version: str) -> None:
-    ended = run(tmp_path / "log", "--once", "--report-version", version, *FREE_PORTS)
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A run without any option."""
+    return run(tmp_path_factory.mktemp("usual") / "log", "--once", *FREE_PORTS)
+
+
+def test_every_sample_event_is_delivered(usual: subprocess.CompletedProcess[str]) -> None:
+    assert (usual.returncode, usual.stderr) == (0, "")
+    assert "11 of 11 accepted and delivered." in usual.stdout
+    assert "Segment has the event SMS Delivered for 8 of them" in usual.stdout
+    assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in usual.stdout
+    assert "6 of 6 as expected." in usual.stdout
+    assert "5 of 5 suppressed." in usual.stdout
+
+
+# An option of each kind is in one of these runs, because a run takes seconds.
+@pytest.mark.parametrize(
+    ("version", "parameter", "shown", "not_shown"),
+    [
+        ("v3", "ReconcileEveryMinutes=0", "SMS Delivered", "as expected"),
+        ("v4", "DeliveryEvents=off", "6 of 6 as expected.", "SMS Delivered"),
+        ("new", "Console=off", "6 of 6 as expected.", "skipped"),
+    ],
+)
+def test_reports_of_every_version_are_understood_with_options_on_and_off(
+    tmp_path: Path, version: str, parameter: str, shown: str, not_shown: str
+) -> None:
+    ended = run(tmp_path / "log", "--once", "--report-version", version, "--parameter", parameter, *FREE_PORTS)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "11 of 11 accepted and delivered." in ended.stdout
-    assert "Segment has the event SMS Delivered for 8 of them" in ended.stdout
-    assert "track Order Shipped             919800000065    accepted    delivered   SMS Delivered" in ended.stdout
-    assert "6 of 6 as expected." in ended.stdout
-    assert "5 of 5 suppressed." in ended.stdout
+    assert (shown in ended.stdout, not_shown in ended.stdout) == (True, False)
+
+
+def test_every_version_of_reports_is_in_a_run() -> None:
+    assert set(WRITERS) == {"v2", "v3", "v4", "new"}
 
 
 @pytest.mark.usefixtures("dynamodb_local")
@@ -42,12 +68,10 @@ def test_every_sample_event_is_delivered_on_dynamodb_local_too(tmp_path: Path) -
     assert "6 of 6 as expected." in ended.stdout
 
 
-def test_the_readme_shows_what_it_prints(tmp_path: Path) -> None:
+def test_the_readme_shows_what_it_prints(usual: subprocess.CompletedProcess[str]) -> None:
     (shown,) = re.findall(r"^```\n(EVENT .*?)^```$", (PATH.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
-    ended = run(tmp_path / "log", "--once", *FREE_PORTS)
-
-    assert set(shown.splitlines()) - {"…"} <= set(ended.stdout.splitlines())
+    assert set(shown.splitlines()) - {"…"} <= set(usual.stdout.splitlines())
 
 
 def test_it_fails_if_a_message_does_not_end_as_it_must(tmp_path: Path) -> None:
@@ -55,20 +79,6 @@ def test_it_fails_if_a_message_does_not_end_as_it_must(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert "3 of 6 as expected." in ended.stdout
-
-
-def test_without_a_reconciliation_none_is_shown(tmp_path: Path) -> None:
-    ended = run(tmp_path / "log", "--once", "--parameter", "ReconcileEveryMinutes=0", *FREE_PORTS)
-
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "as expected" not in ended.stdout
-
-
-def test_without_delivery_events_none_is_awaited(tmp_path: Path) -> None:
-    ended = run(tmp_path / "log", "--once", "--parameter", "DeliveryEvents=off", *FREE_PORTS)
-
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "SMS Delivered" not in ended.stdout
 
 
 def test_a_run_with_events_that_are_not_accepted_fails(tmp_path: Path) -> None:
