@@ -14,7 +14,8 @@ from sandbox.servers import free_port
 _START_TIMEOUT: Final = 60.0
 _STOP_TIMEOUT: Final = 10.0
 _POLL_INTERVAL: Final = 0.02
-_JVM: Final = ("-Xmx2g", "-XX:+UseSerialGC")
+# An engine lives for minutes at most, so better machine code is not worth the processor time of making it.
+_JVM: Final = ("-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _UNTIL_STDIN_ENDS: Final = 'exec 3<&0; "$@" 3<&- & engine=$!; { cat <&3 >&2; kill $engine; } & wait $engine'
 """A shell script that runs its arguments until stdin is closed, which also happens if this process is killed."""
 
