@@ -20,7 +20,7 @@ run: $(READY) ## Start the local stack and send the sample events through it (op
 	@python -m sandbox $(ARGS)
 
 .PHONY: check
-check: $(READY) ## Run lint, types and the fast tests, in under a minute
+check: $(READY) ## Run lint, types and the fast tests, in a minute and a half
 	@ruff check . && ruff format --check . && mypy
 	@pytest -q -n 2 -m "not slow"
 
