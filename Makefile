@@ -20,9 +20,9 @@ run: $(READY) ## Start the local stack and send the sample events through it (op
 	@python -m sandbox $(ARGS)
 
 .PHONY: check
-check: $(READY) ## Run lint, types and the fast tests, in a minute and a half
+check: $(READY) ## Run lint, types and the fast tests, in under a minute
 	@ruff check . && ruff format --check . && mypy
-	@pytest -q -n 2 -m "not slow"
+	@pytest -q -n 2 -m "not slow and not medium"
 
 .PHONY: test
 test: $(READY) lint ## Run lint, types and every test, on moto and DynamoDB Local, and on the built functions

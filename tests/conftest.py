@@ -26,7 +26,7 @@ from tests.fakes.dynamodb import UnreliableDynamoDb
 from tests.fakes.msg91 import FakeMsg91
 from tests.fakes.segment import FakeSegment
 from tests.network import block_network
-from tests.scheduling import GroupByFolder, mark_slow, without_repeats
+from tests.scheduling import GroupByFolder, mark_sizes, without_repeats
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    mark_slow(items)  # before `-m` selects
+    mark_sizes(items)  # before `-m` selects
     items[:], repeats = without_repeats(items)
     config.hook.pytest_deselected(items=repeats)
 

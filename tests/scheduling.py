@@ -56,6 +56,22 @@ _SLOW: Final = (
 )
 
 
+# These take half of the time that the others take together.
+_MEDIUM: Final = (
+    "tests/handlers/test_console.py",
+    "tests/handlers/test_guard_rails.py",
+    "tests/handlers/test_log_level.py",
+    "tests/handlers/test_overview.py",
+    "tests/handlers/test_superseded_metrics.py",
+    "tests/integration/test_found_at_claim.py",
+    "tests/integration/test_guard_rails.py",
+    "tests/integration/test_opt_outs.py",
+    "tests/integration/test_reconciliation.py",
+    "tests/integration/test_search.py",
+    "tests/integration/test_sending_one_event.py",
+    "tests/integration/test_sending_under_failures.py",
+)
+
 # Faults that leave what another one leaves: nothing written, or everything without an answer.
 _FAULTS_ON_MOTO_ONLY: Final = (
     "throttled once",
@@ -67,11 +83,13 @@ _FAULTS_ON_MOTO_ONLY: Final = (
 )
 
 
-def mark_slow(items: Iterable[pytest.Item]) -> None:
+def mark_sizes(items: Iterable[pytest.Item]) -> None:
     """Mark the tests that `make check` leaves out, besides those that are marked where they are written."""
     for item in items:
         if item.nodeid.startswith(_SLOW) or _has_engine(item, DYNAMODB_LOCAL):
             item.add_marker(pytest.mark.slow)
+        elif item.nodeid.startswith(_MEDIUM):
+            item.add_marker(pytest.mark.medium)
 
 
 def without_repeats(items: Iterable[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
