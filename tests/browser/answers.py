@@ -96,9 +96,8 @@ def _failures(failed: int) -> list[Json]:
 def failure(category: Category, number: int, failed: int) -> Json:
     """Return one of the overview's failures."""
     meaning = FAILURES[category]
-    name = category.replace("_", " ").replace("dlt", "DLT").replace("dnd", "DND")
     words = {"sentence": meaning.sentence, "advice": meaning.advice}
-    return {"category": category, "name": name, "count": number, "share": number / failed, **words}
+    return {"category": category, "count": number, "share": number / failed, **words}
 
 
 def overview(query: Query) -> Json:

@@ -1,15 +1,15 @@
 """Messages that wait for their end: found by the sparse index `awaiting_report`. And where reading the logs stopped."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import batched, chain
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from segment_msg91.msg91.codes import IN_DOUBT, NOT_FINAL, DeliveryStatus, ErrorClass, SendState, error_class
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item, to_item
-from segment_msg91.store.conditional_writes import ITEMS_PER_CALL
+from segment_msg91.store.batch_reads import read_items
 from segment_msg91.store.message_updates import Seen
 from segment_msg91.store.search_keys import SHARDS
 from segment_msg91.times import instant, parse_instant
@@ -21,7 +21,6 @@ _ATTRIBUTES: Final = (
     *("crqid", "phone", "request_id", "send_state", "claim_id", "crqid_shared", "delivery_status"),
     *("created_at", "settled_at", "lease_until", "scheduled_at", "error_code"),
 )
-_MAX_ATTEMPTS: Final = 4
 # A pull that stopped is continued within this time. After it, MSG91 may have forgotten its token.
 _KEPT_FOR: Final = timedelta(hours=6)
 _POSITIONS: Final = "reconciliation"
@@ -111,10 +110,9 @@ class Overdue:
 
     def read(self, keys: Iterable[str]) -> Iterator[Waiting]:
         """Yield the messages that wait for their end. Raises StoreUnavailableError."""
-        for part in batched(keys, ITEMS_PER_CALL, strict=False):
-            for item in self._get(part):
-                if waiting := Waiting.of(item):
-                    yield waiting
+        for item in self._get(keys):
+            if waiting := Waiting.of(item):
+                yield waiting
 
     def lease_of(self, crqid: str) -> str | None:
         """Return when a message's last lease ends, which those of one call share. Raises StoreUnavailableError."""
@@ -140,24 +138,9 @@ class Overdue:
                 return found
             arguments["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
-    def _get(self, keys: Sequence[str]) -> list[Attributes]:
-        names = {f"#{name}": name for name in _ATTRIBUTES}
-        wanted: Any = {
-            "Keys": [{"crqid": {"S": key}} for key in keys],
-            "ProjectionExpression": ", ".join(names),
-            "ExpressionAttributeNames": names,
-        }
-        found: list[Attributes] = []
-        for _ in range(_MAX_ATTEMPTS):
-            try:
-                response = self._client.batch_get_item(RequestItems={self._table: wanted})
-            except AWS_ERRORS as error:
-                raise StoreUnavailableError(error_code(error)) from error
-            found += map(from_item, response["Responses"].get(self._table, []))
-            wanted = response.get("UnprocessedKeys", {}).get(self._table)
-            if not wanted:
-                return found
-        raise StoreUnavailableError("some keys were left unread by each of several tries")
+    def _get(self, crqids: Iterable[str]) -> Iterator[Attributes]:
+        keys = ({"crqid": {"S": crqid}} for crqid in crqids)
+        return read_items(self._client, self._table, keys, attributes=_ATTRIBUTES)
 
 
 class Positions:

@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from segment_msg91.recipient import Attempt, Cap, Change, Recipient, Refusal, Scope, milliseconds
-from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item
+from segment_msg91.store.aws import AWS_ERRORS, StoreUnavailableError, error_code, from_item
+from segment_msg91.store.batch_reads import read_items
 from segment_msg91.store.conditional_writes import (
-    ITEMS_PER_CALL,
     Blocked,
     ConditionalWrites,
     Failed,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 # How often a change is tried on what another writer has left. Few writers meet, because a number that has reached its
 # cap is written no more.
 _MAX_ATTEMPTS: Final = 8
-_READ_ATTEMPTS: Final = 3
 # Entries beyond the largest cap from which a write reads the item first, to drop those that are too old to count.
 _SLACK: Final = 10
 
@@ -191,26 +189,10 @@ class Recipients:
 
     def _read(self, phones: Sequence[str]) -> dict[str, Recipient]:
         """Read numbers; one that is not stored is empty. Raises StoreUnavailableError."""
-        found: dict[str, Attributes] = {}
-        for part in batched(phones, ITEMS_PER_CALL, strict=False):
-            for item in self._read_part(part):
-                found[str(item["phone"])] = item
+        keys = [{"phone": {"S": phone}} for phone in phones]
+        items = read_items(self._client, self._table, keys, is_consistent=True)
+        found = {str(item["phone"]): item for item in items}
         return {phone: Recipient.of(found.get(phone, {})) for phone in phones}
-
-    def _read_part(self, phones: Sequence[str]) -> Iterator[Attributes]:
-        keys: Any = [{"phone": {"S": phone}} for phone in phones]
-        for _ in range(_READ_ATTEMPTS):
-            try:
-                response: Any = self._client.batch_get_item(
-                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
-                )
-            except AWS_ERRORS as error:
-                raise StoreUnavailableError(error_code(error)) from error
-            yield from map(from_item, response["Responses"].get(self._table, []))
-            keys = response.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            if not keys:
-                return
-        raise StoreUnavailableError("some keys were left unread by each of several attempts")
 
 
 def _by_phone[Subject: (Attempt, Change)](subjects: Sequence[Subject]) -> dict[str, list[Subject]]:

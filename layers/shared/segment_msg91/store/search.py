@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from heapq import merge
-from itertools import batched, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from segment_msg91.store.aws import AWS_ERRORS, Attributes, StoreUnavailableError, error_code, from_item, to_item
+from segment_msg91.store.batch_reads import read_items
 from segment_msg91.store.samples import segments
 from segment_msg91.store.search_keys import SHARDS, partition, shard_of
 from segment_msg91.times import instant, parse_instant
@@ -30,7 +31,6 @@ KEYS_PER_CALL: Final = 100  # DynamoDB's limit
 
 _KEY: Final = re.compile(r"[A-Za-z0-9]{1,52}")  # MSG91's limits of a CRQID
 _OWN_KEY: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}")  # those that `mapping` makes
-_MAX_ATTEMPTS: Final = 3
 # A page of which all match takes one call; one of which few do, three.
 _READ_AT_ONCE: Final = (PAGE, KEYS_PER_CALL - PAGE, MOST_READ - KEYS_PER_CALL)
 # A request has at most a thousand recipients (MaxRecipientsPerRequest), each with a report or two.
@@ -219,8 +219,7 @@ class Search:
         """
         with ThreadPoolExecutor(SHARDS) as pool:
             parts = list(pool.map(lambda shard: self._sample_of(shard, since, until), range(SHARDS)))
-        keys = [key for part, _ in parts for key in part]
-        messages = [one for some in batched(keys, KEYS_PER_CALL, strict=False) for one in self._get(some, attributes)]
+        messages = self._get([key for part, _ in parts for key in part], attributes)
         return Sample(messages, all(is_complete for _, is_complete in parts))
 
     def message(self, crqid: str) -> Attributes | None:
@@ -320,21 +319,10 @@ class Search:
 
         `attributes`: what is read of them, with `crqid`; all if empty.
         """
-        if not crqids:
-            return []
-        names = {f"#{name}": name for name in attributes}
-        projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
-        wanted: Any = {"Keys": [{"crqid": {"S": crqid}} for crqid in crqids], **projection}
-        found: dict[str, Attributes] = {}
-        for _ in range(_MAX_ATTEMPTS):
-            with _unavailable_on_error():
-                response: Any = self._client.batch_get_item(RequestItems={self._messages_table: wanted})
-            items = response["Responses"].get(self._messages_table, [])
-            found |= {item["crqid"]["S"]: from_item(item) for item in items}
-            wanted = response.get("UnprocessedKeys", {}).get(self._messages_table)
-            if not wanted:
-                return [found[crqid] for crqid in crqids if crqid in found]
-        raise StoreUnavailableError("some keys were left unread by each of several tries")
+        keys = ({"crqid": {"S": crqid}} for crqid in crqids)
+        items = read_items(self._client, self._messages_table, keys, attributes=attributes)
+        found = {str(item["crqid"]): item for item in items}
+        return [found[crqid] for crqid in crqids if crqid in found]
 
     def _query(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's
         with _unavailable_on_error():

@@ -330,7 +330,6 @@ def _failures(window: Window, history: Found) -> list[View]:
     return [
         {
             "category": category,
-            "name": category.replace("_", " "),
             "count": count,
             "share": round(count / total, 4),
             "sentence": FAILURES[category].sentence,

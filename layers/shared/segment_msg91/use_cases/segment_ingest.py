@@ -209,12 +209,13 @@ class Sender:
                 results[sms.crqid] = _retry(sms, reason)
             else:
                 admitted.append((sms, claim))
-        messages = {sms.crqid: sms for sms, _ in claimed}
-        for crqid in self._settle(settlements):
-            results[crqid] = _retry(messages[crqid], "the database did not take the refusal")
-        claims = {sms.crqid: claim for sms, claim in claimed}
-        superseded = {crqid: _superseded_by(claims[crqid]) for crqid in results}
-        return admitted, {crqid: replace(result, superseded=superseded[crqid]) for crqid, result in results.items()}
+        unwritten = self._settle(settlements)
+        for sms, claim in claimed:
+            if sms.crqid in unwritten:
+                results[sms.crqid] = _retry(sms, "the database did not take the refusal")
+            if sms.crqid in results:
+                results[sms.crqid] = replace(results[sms.crqid], superseded=_superseded_by(claim))
+        return admitted, results
 
     def _claim_requests(self, chunk: Sequence[Wanted], now: datetime) -> list[ClaimRequest]:
         contents = Counter(sms.content for sms in chunk if isinstance(sms, Sms))
