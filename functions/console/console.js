@@ -36,10 +36,10 @@ function basic(password) {
   return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`:${password}`)))}`;
 }
 
+// Work that returns false was overtaken by later work, whose problem stays.
 async function guarded(work, problem = byId("problem")) {
   try {
-    await work();
-    problem.textContent = "";
+    if ((await work()) !== false) problem.textContent = "";
   } catch (error) {
     if (error instanceof SignedOut) signOut(error.message);
     else problem.textContent = wordsOf(error);

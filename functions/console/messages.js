@@ -59,7 +59,7 @@ async function showMessages() {
   }
   const isOther = JSON.stringify(listQuery()) !== listed;
   if (isOther) startList();
-  await Promise.all([isOther && guarded(loadList), guarded(open)]);
+  await Promise.all([isOther && guarded(loadList), guardedMessage(open)]);
 }
 
 // The list
@@ -106,13 +106,14 @@ async function loadSome({ older = false } = {}) {
   const length = older ? shown.length : 0;
   for (let reads = 0; reads < MAX_READS; reads++) {
     const isCurrent = await load({ older: older || reads > 0 });
-    if (!isCurrent || !hasFilters() || shown.length > length || after === null) return;
+    if (!isCurrent || !hasFilters() || shown.length > length || after === null) return isCurrent;
   }
+  return true;
 }
 
 async function loadList() {
   try {
-    await loadSome();
+    return await loadSome();
   } catch (error) {
     listed = null; // so that the next visit tries again
     throw error;
@@ -122,7 +123,12 @@ async function loadList() {
 // Returns false if another request has overtaken this one.
 async function load({ older = false, quietly = false } = {}) {
   const mine = ++turn;
-  const page = await ask("messages", { ...listQuery(), ...(older && { after }) });
+  let page;
+  try {
+    page = await ask("messages", { ...listQuery(), ...(older && { after }) });
+  } catch (error) {
+    if (mine === turn || error instanceof SignedOut) throw error;
+  }
   if (mine !== turn) return false;
   const known = new Set(shown.map((message) => message.crqid));
   const fresh = page.messages.filter((message) => !known.has(message.crqid));
@@ -185,6 +191,7 @@ function fillRow(row, message) {
 
 // One message
 
+const guardedMessage = (work) => guarded(work, byId("message-problem"));
 const openedKey = () => route().key ?? null;
 
 async function open({ quietly = false } = {}) {
@@ -192,12 +199,18 @@ async function open({ quietly = false } = {}) {
   document.body.classList.toggle("has-message", key !== null);
   for (const row of list.children) row.firstElementChild.ariaCurrent = String(row.dataset.crqid === key);
   if (key === null || (opened && opened.crqid !== key)) close();
-  if (key === null) return;
-  const message = await ask(`messages/${encodeURIComponent(key)}`);
-  if (key !== openedKey()) return;
+  if (key === null) return true;
+  let message;
+  try {
+    message = await ask(`messages/${encodeURIComponent(key)}`);
+  } catch (error) {
+    if (key === openedKey() || error instanceof SignedOut) throw error;
+  }
+  if (key !== openedKey()) return false;
   opened = message;
   showMessage(message);
   if (!quietly) enterMessage();
+  return true;
 }
 
 function enterMessage() {
@@ -305,7 +318,8 @@ byId("live").addEventListener("click", (event) => {
   const button = event.currentTarget;
   button.ariaPressed = String(button.ariaPressed !== "true");
 });
-byId("reveal").addEventListener("click", () => guarded(reveal));
+byId("reveal").addEventListener("click", () => guardedMessage(reveal));
+
 function hint() {
   byId("value").placeholder = HINTS[byId("by").value];
   byId("value").inputMode = byId("by").value === "phone" ? "tel" : "text";
@@ -317,7 +331,7 @@ setInterval(async () => {
   if (document.hidden || !isLive || isPolling) return;
   isPolling = true;
   if (!search && !hasFilters()) await guarded(() => load({ quietly: true }));
-  if (opened && opened.tone !== "good") await guarded(() => open({ quietly: true }));
+  if (opened && opened.tone !== "good") await guardedMessage(() => open({ quietly: true }));
   isPolling = false;
 }, POLL_INTERVAL);
 

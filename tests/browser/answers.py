@@ -231,6 +231,13 @@ def messages(query: Query) -> Json:  # noqa: ARG001 - the route's form
     return {"messages": found, "after": None, "read": 25, "back_to": None}
 
 
+def refused_phone(query: Query) -> Json:
+    """Answer /console/messages, but refuse a search by a short number."""
+    if len(query.get("phone", "919800000001")) < 7:
+        raise Refusal(400, "phone: no phone number")
+    return messages(query)
+
+
 @dataclass
 class Canned:
     """The routes' answers, which a test may replace while the page is open. `asked` has every request for data."""

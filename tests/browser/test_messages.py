@@ -9,6 +9,8 @@ from tests.browser.answers import Canned, Json, Query
 from tests.browser.console_page import MESSAGES, OVERVIEW, PROGRAM, Screen
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from tests.browser.conftest import VisitCanned
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs chromium: `apt-get install chromium`")
@@ -137,3 +139,34 @@ def test_a_phone_shows_the_list_or_a_message_and_never_scrolls_sideways(
     console.is_at("#/messages?outcome=failed")
     assert not console.evaluate("document.getElementById('message').checkVisibility()")
     assert console.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("late", [200, 503])
+def test_an_answer_that_a_later_search_has_overtaken_changes_nothing(
+    visit_canned: "VisitCanned", canned: Canned, late: int
+) -> None:
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    canned.routes["messages"] = answers.refused_phone
+    console = visit_canned(MESSAGES)
+    console.counts("#messages li", 25)
+    console.page.route("**/messages?user_id=slow", hold)
+    for phone, problem, rows in (("12", "no phone number", 0), ("919800000001", "", 25)):
+        with console.page.expect_request("**/messages?user_id=slow"):
+            console.looks_for("user_id", "slow")
+        console.looks_for("phone", phone)
+        console.sees(problem, "#problem")
+        console.counts("#messages li", rows)
+        held.pop().fulfill(status=late, content_type="application/json", body='{"messages": [], "after": null}')
+        console.evaluate("new Promise((done) => setTimeout(done, 100))")
+        assert (problem in console.text("#problem"), console.text("#problem") == "") == (True, problem == "")
+        console.counts("#messages li", rows)
+
+
+def test_a_message_that_is_gone_says_so_where_it_would_be(visit_canned: "VisitCanned") -> None:
+    console = visit_canned("#/crqid0404")
+    console.sees("No answer (HTTP 404)", "#message-problem")
+    assert console.text("#problem") == ""
