@@ -155,7 +155,7 @@ def _on_reports(world: World, per_kill: int) -> dict[AwsFault, int]:
     before, after = Kill(world, executed=False), Kill(world, executed=True)
     faults = {**_ANYWHERE, AwsFault(f"{OUTAGE} for reports", _THROTTLED, frozenset({Site.APPLY, Site.RECORD})): 1}
     return {
-        **{fault: 3 * per_kill * copies for fault, copies in faults.items()},
+        **{fault: per_kill * copies for fault, copies in faults.items()},
         AwsFault("kill reports: before apply", before, frozenset({Site.APPLY})): 1,
         AwsFault("kill reports: between apply and record", after, frozenset({Site.APPLY})): 1,
         AwsFault("kill reports: after record", after, frozenset({Site.RECORD})): 1,

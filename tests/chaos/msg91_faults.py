@@ -18,7 +18,9 @@ from tests.chaos.world import World
 UNREAD: Final = "msg91: reset before reading the request"
 UNREAD_EVERY: Final = 40
 DROPPED: Final = "msg91: accepted and dropped"
-_DROPPED_RATE: Final = 0.1
+_ACCEPTED: Final = ""
+_OTHERS: Final = Counter({_ACCEPTED: 9, DROPPED: 1})
+"""What becomes of the calls that do not fail."""
 
 _SLOW: Final = replace(SUCCESS, delay=SEGMENT_TIMEOUT + 1)  # within the ten seconds that the function gives MSG91
 _UNANSWERED: Final = Answer(ending=Ending.RESET)
@@ -48,6 +50,7 @@ class Msg91Faults:
         self._allowed_unknowns = allowed_unknowns
         self._random = seeded(seed, "msg91")
         self._plan = FaultPlan(Counter(list(_MSG91_FAULTS)), seeded(seed, "msg91's faults"))
+        self._others = FaultPlan(_OTHERS, seeded(seed, "accepted and dropped"))
         self._arrivals = itertools.count(1)
         self._to_kill: set[str] = set()
         self._lock = Lock()
@@ -70,8 +73,7 @@ class Msg91Faults:
         self._tally.add("calls to MSG91")
         with self._lock:
             name = self._plan.next_fault() if self.is_active and self._random.random() < self._rate else None
-            is_dropped = self.is_active and name is None and self._random.random() < _DROPPED_RATE
-        if is_dropped:
+        if name is None and self.is_active and self._others.next_fault() == DROPPED:
             self._tally.add(DROPPED)
             return ANSWERS["dropped"]
         if name is None:

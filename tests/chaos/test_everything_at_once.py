@@ -7,8 +7,8 @@ from tests.chaos.world import World
 
 SHORT = Plan(
     seed=os.environ.get("SEED", "short"),
-    events=200,
-    reports=240,
+    events=120,
+    reports=150,
     aws_rate=0.2,
     msg91_rate=0.5,
     tracking_rate=0.5,
