@@ -17,7 +17,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from sandbox.deployment import Deployment
 from sandbox.dynamodb_local.engine import DynamoDbLocal
 from sandbox.interception import Interception, Interceptor
-from sandbox.moto_patches import cloudwatch_as_at_aws, faster_dynamodb
+from sandbox.moto_patches import cloudwatch_as_at_aws, faster_dynamodb, faster_server
 from sandbox.moto_services import Moto
 from sandbox.servers import serving, url_of, wsgi_server
 from sandbox.template import REGION, Queue, Table, Template
@@ -190,7 +190,7 @@ def running_aws(
     deployment = Deployment(interception, moto)
     server = wsgi_server(deployment, host, port, _RequestHandler)
     patched = nullcontext() if dynamodb_url else faster_dynamodb()
-    with closing(engine), patched, cloudwatch_as_at_aws(), serving(server):
+    with closing(engine), patched, faster_server(), cloudwatch_as_at_aws(), serving(server):
         aws = Aws(url_of(server), template, secret, interception, engine, deployment)
         try:
             aws.reset()  # moto keeps its state per process, so an earlier server may have left some

@@ -1,6 +1,6 @@
 """Every patch of moto's private parts; pyproject.toml pins moto's exact version for them.
 
-They speed up moto's DynamoDB for large tables, where the duration of some calls grows with the table, and make it safe
+They speed up moto's server and its DynamoDB, where the duration of some calls grows with the table, and make it safe
 for concurrent requests. And they let its CloudWatch know percentiles, and read many metrics in one call in time.
 """
 
@@ -9,19 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from threading import Lock
 from typing import Any, Final
 from unittest.mock import patch
 
+from moto import backends
 from moto.cloudwatch.models import CloudWatchBackend, Dimension, Statistics
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.serialize import ResponseSerializer
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing import ast_nodes, expressions
+from moto.dynamodb.parsing.validators import ActionCountValidator
 
 _TRANSACT: Final[Any] = DynamoDBBackend.transact_write_items
 _QUERY: Final[Any] = Table.query
+_NODES: Final[Any] = ast_nodes  # its classes are not typed
+_EXPRESSIONS: Final[Any] = expressions
+_PARSE: Final[Any] = cache(_EXPRESSIONS.UpdateExpressionParser.make)
+_COUNT_ACTIONS: Final[Any] = ActionCountValidator.verify_action_counts
+_GET_VALUE: Final[Any] = ResponseSerializer.get_value
+_TYPES: Final = frozenset({"S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"})
+_SERVICES: Final = tuple(backends.list_of_moto_modules())
 _STUB: Final[Any] = BotocoreStubber.__call__
 _STATISTIC: Final[Any] = Statistics.get_statistics_for_type
 _GET_METRIC_DATA: Final[Any] = CloudWatchBackend.get_metric_data
@@ -38,7 +49,19 @@ def faster_dynamodb() -> Iterator[None]:
         # moto copies every table, and restores the copy if the transaction is cancelled.
         patch.object(Table, "__deepcopy__", lambda table, _memo: table, create=True),
         patch.object(Table, "query", _query),
+        # moto parses an update's expression twice, each time anew. It changes copies only.
+        patch.object(_EXPRESSIONS.UpdateExpressionParser, "make", _PARSE),
+        patch.object(_NODES.DepthFirstTraverser, "traverse_node_recursively", _traverse),
+        patch.object(ActionCountValidator, "verify_action_counts", _count_actions),
+        patch.object(ResponseSerializer, "get_value", _get_value),
     ):
+        yield
+
+
+@contextmanager
+def faster_server() -> Iterator[None]:
+    """Patch moto's server within the block: it lists the folders of its 200 services for each request."""
+    with patch.object(backends, "list_of_moto_modules", lambda: _SERVICES):
         yield
 
 
@@ -70,6 +93,26 @@ def one_request_at_a_time() -> Iterator[None]:
 
     with patch.object(BotocoreStubber, "__call__", answer):
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Traversal:
+    traverser: Any
+    kinds: tuple[type, ...]
+
+    def process(self, node: Any, child_id: int) -> object:  # noqa: ANN401 - a node or a value
+        if not isinstance(node, _NODES.Node):
+            return node
+        parent = node.parent
+        for position, child in enumerate(node.children or ()):
+            self.traverser.pre_processing_of_child(node, position)
+            self.process(child, position)
+        if isinstance(node, self.kinds):
+            node = self.traverser.process(node)
+            node.parent = parent
+            if parent:
+                parent.children[child_id] = node
+        return node
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +177,23 @@ def _snapshots(backend: DynamoDBBackend, writes: Sequence[Write]) -> Iterator[_S
             table = backend.get_table(request["TableName"])
             keys = backend.get_keys_value(table, request.get("Key") or request["Item"])
             yield _Snapshot(table, *keys, deepcopy(table.get_item(*keys)))
+
+
+def _traverse(traverser: Any, node: object, child_id: int = -1) -> object:  # noqa: ANN401 - not typed
+    """Process the nodes of an expression, depth first; moto would list the processors anew for each node."""
+    return _Traversal(traverser, traverser.nodes_to_be_processed()).process(node, child_id)
+
+
+def _count_actions(validator: ActionCountValidator, node: Any) -> object:  # noqa: ANN401 - not typed
+    """Count an expression's clauses once, at its root; moto would count those of each part again."""
+    return node if node.parent else _COUNT_ACTIONS(validator, node)
+
+
+def _get_value(serializer: ResponseSerializer, value: Any, key: str, shape: Any) -> object:  # noqa: ANN401 - of any kind
+    """Look for a type in an attribute's value once; moto would look for each of ten types by five names."""
+    if key in _TYPES and type(value) is dict:
+        return value.get(key)
+    return _GET_VALUE(serializer, value, key, shape)
 
 
 def _query(

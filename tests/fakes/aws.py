@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from sandbox.aws import SECRET
 from sandbox.event_source import to_event
-from sandbox.moto_patches import cloudwatch_as_at_aws, one_request_at_a_time
+from sandbox.moto_patches import cloudwatch_as_at_aws, faster_dynamodb, one_request_at_a_time
 from sandbox.template import queue_arn, queue_url
 from tests.environment import QUEUE_BASE_URL, TEMPLATE
 
@@ -108,6 +108,7 @@ def running_on(clients: Aws, local: "DynamoDbLocal | None") -> Iterator[Aws]:
         running.enter_context(cloudwatch_as_at_aws())
         if local is None:
             running.enter_context(one_request_at_a_time())
+            running.enter_context(faster_dynamodb())
         else:
             local.drop_tables()
             clients = replace(clients, dynamodb=local.client)

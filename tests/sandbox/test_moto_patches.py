@@ -109,6 +109,63 @@ def test_an_index_finds_those_that_have_its_key(dynamodb: "DynamoDBClient") -> N
     assert [item["crqid"]["S"] for item in found] == ["a"]
 
 
+CHANGE = (
+    "SET ids = list_append(if_not_exists(ids, :none), :name), stage = :one REMOVE lease ADD parts :one, credits :one"
+)
+VALUES: "dict[str, Any]" = {
+    ":none": {"L": []},
+    ":name": {"L": [{"S": "x"}]},
+    ":one": {"N": "1"},
+}
+
+
+def test_an_expression_changes_one_item_after_the_other(dynamodb: "DynamoDBClient") -> None:
+    for crqid in ("a", "a", "b"):
+        key = {"crqid": {"S": crqid}}
+        dynamodb.update_item(TableName=TABLE, Key=key, UpdateExpression=CHANGE, ExpressionAttributeValues=VALUES)
+    items = {item["crqid"]["S"]: item for item in dynamodb.scan(TableName=TABLE)["Items"]}
+    named = {"L": [{"S": "x"}]}
+    assert items["a"] == {
+        "crqid": {"S": "a"},
+        "ids": {"L": named["L"] * 2},
+        "stage": {"N": "1"},
+        "parts": {"N": "2"},
+        "credits": {"N": "2"},
+    }
+    assert items["b"] == {
+        "crqid": {"S": "b"},
+        "ids": named,
+        "stage": {"N": "1"},
+        "parts": {"N": "1"},
+        "credits": {"N": "1"},
+    }
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "SET a = :one SET b = :one",
+        "ADD a :one ADD b :one",
+        "REMOVE a REMOVE b",
+        "SET a = :one, a = :one",
+        "SET a = nothing",
+        "SET crqid = :one",
+        "SET a = :one +",
+        "SET a.b = :one",
+    ],
+)
+def test_an_expression_that_dynamodb_refuses_changes_nothing(dynamodb: "DynamoDBClient", expression: str) -> None:
+    for _ in range(2):  # also if it was parsed before
+        with pytest.raises(ClientError, match="ValidationException"):
+            dynamodb.update_item(
+                TableName=TABLE,
+                Key={"crqid": {"S": "a"}},
+                UpdateExpression=expression,
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+    assert not dynamodb.scan(TableName=TABLE)["Items"]
+
+
 def streamed() -> list[tuple[str, str]]:
     """Return the records of the table's stream: the kind of each change, and its item's key.
 
