@@ -25,7 +25,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.dynamodb import UnreliableDynamoDb
 from tests.fakes.msg91 import FakeMsg91
 from tests.fakes.segment import FakeSegment
-from tests.network import block_network
+from tests.network import block_network, load_no_certificates
 from tests.scheduling import GroupByFolder, mark_sizes, without_repeats
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(block_network)
+    load_no_certificates()
     # A refused request counts nothing; pytest puts its own filters over the functions'.
     config.addinivalue_line("filterwarnings", "ignore:No application metrics to publish:UserWarning")
 
