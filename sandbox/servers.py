@@ -1,12 +1,13 @@
 """Servers and loops that run in a thread of this process until their `with` block ends."""
 
 import errno
+import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socketserver import BaseServer, TCPServer
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 SHUTDOWN_POLL_INTERVAL = 0.05
 """Seconds between a server's checks whether to stop."""
+
+_PORTS: Final = range(20_000, 32_000)
 
 
 class PortInUseError(Exception):
@@ -72,11 +75,15 @@ def require_free_port(host: str, port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """Return a free port, for a program that does not accept port 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port, for a program that does not accept port 0.
+
+    Not one of those above 32,767: a connection may be given such a port before the program listens on it.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def url_of(server: TCPServer) -> str:
