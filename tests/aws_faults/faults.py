@@ -66,12 +66,13 @@ _VERDICTS: Final[Mapping[str, Verdict]] = {
     "answer lost": LOSE_ANSWER,
     "answered too late": _TOO_LATE,
 }
+_REPEATED: Final = ("throttled", "in conflict", "answer lost")
+"""One of each effect on a call that the SDK or the store repeats: refused, refused for a transaction, done."""
+LASTING: Final[Mapping[str, Fault]] = {f"{name} always": Fault(verdict, _ALWAYS) for name, verdict in _VERDICTS.items()}
 FAULTS: Final[Mapping[str, Fault]] = {
-    f"{name} {how}": Fault(verdict, times)
-    for name, verdict in _VERDICTS.items()
-    for how, times in (("once", 1), ("always", _ALWAYS))
+    **{f"{name} once": Fault(_VERDICTS[name], 1) for name in _REPEATED},
+    **LASTING,
 }
-LASTING: Final = {name: fault for name, fault in FAULTS.items() if fault.times == _ALWAYS}
 CONFLICTS: Final[Mapping[str, Fault]] = {
     "conflict once": Fault(Conflict(), 1),
     "conflict always": Fault(Conflict(), _ALWAYS),

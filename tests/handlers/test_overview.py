@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SEEDS: Final = [seed if seed < 1 else pytest.param(seed, marks=pytest.mark.slow) for seed in range(4)]
 STEPS: Final = 60
-ROUNDS: Final = 9
+ROUNDS: Final = 4
 LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 NUMBERS: Final = [f"9198000000{number:02}" for number in range(1, 25)]
 FOREIGN: Final = "94771234567"
@@ -195,7 +195,7 @@ def _is_accepted(message: "Item") -> bool:
 def test_the_scenarios_meet_every_outcome_and_every_kind_of_repeat(
     scenario: Callable[[int], Scenario], aws: "Aws", output: "Output"
 ) -> None:
-    happening = scenario(0)
+    happening = scenario(1)
     met: set[str] = set()
     for _ in range(ROUNDS):
         for _ in range(STEPS // 2):
