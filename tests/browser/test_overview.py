@@ -319,7 +319,7 @@ def test_ten_rows_are_shown_and_all_on_request(visit_canned: "VisitCanned", cann
     bar = {"from": WEEK_START, "read": 1, "groups": groups}
     canned.routes["breakdown"] = lambda query: {"day": query["day"], "read": 1, "is_complete": True, "bars": [bar]}
     console = visit_canned(OVERVIEW)
-    console.sees("All ", "#sample")
+    console.sees("All 7,945 SMS", "#sample")
     console.counts("#rankings > :nth-child(1) tbody tr", 10)
     console.click("#rankings > :nth-child(1) button")
     console.counts("#rankings > :nth-child(1) tbody tr", 13)
