@@ -132,7 +132,8 @@ class Attack:
         """Reconcile, with faults and then without, until every message has its end. Then the late reports come."""
         faults = self._logs.planned | self._aws.planned
         self._world.simulator.logs.interceptor, self._world.aws.interceptor = self._logs, self._aws
-        self._reconcile_until(lambda: not self._remaining or not self._not_injected() & faults)
+        # Not until nothing remains: a run that cannot read the messages has none.
+        self._reconcile_until(lambda: not self._not_injected() & faults)
         self._world.simulator.logs.interceptor = self._world.aws.interceptor = None
         self._reconcile_to_the_end()
         self._reporting.post_late_reports()

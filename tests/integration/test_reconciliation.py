@@ -593,7 +593,118 @@ def test_messages_that_msg91_accepted_recently_and_does_not_know_are_counted(
     assert reconcile().missing == 0
 
 
+def test_a_row_of_a_message_that_has_ended_is_not_another_messages(
+    send: "Send",
+    track: "Track",
+    msg91: "FakeMsg91",
+    reporter: "Reporter",
+    reconcile: "Reconcile",
+    logs: "FakeLogs",
+    clock: "Clock",
+    aws: "Aws",
+) -> None:
+    msg91.answers('{"type":"success","message":"r-first"}', sends=True)
+    msg91.breaks_off(httpx.ReadTimeout("no answer"))
+    both = send(track(PHONE), track(PHONE, "message-2"))
+    (ended,) = [one for one in both if one.status == "accepted"]
+    (doubtful,) = [one for one in both if one.status == "unknown"]
+    _report(reporter, ended)
+    logs.has(PHONE, requestId="r-first", CRQID=ended.crqid)
+    logs.has(PHONE, requestId="r-first", CRQID="of another recipient")
+    send(track(OTHER, "message-3"))
+    logs.has(PHONE, requestId="r-first", CRQID=next(iter(set(_keys(aws)) - {one.crqid for one in both})))
+    clock.advance(hours=2)
+    reconcile()
+    message = aws.message(str(doubtful.crqid))
+    assert (message["send_state"], message.get("delivery_status"), message.get("request_id")) == ("unknown", None, None)
+
+
+def _keys(aws: "Aws") -> list[str]:
+    return [str(message["crqid"]) for message in aws.messages()]
+
+
+def test_a_report_that_replaced_a_conclusion_waits_again_also_if_its_function_was_stopped(
+    sent: "Result",
+    reporter: "Reporter",
+    reconcile: "Reconcile",
+    dynamodb: "UnreliableDynamoDb",
+    clock: "Clock",
+    aws: "Aws",
+) -> None:
+    clock.advance(hours=47)
+    assert reconcile().unreported == 1
+    dynamodb.passes("update_item").refuses("update_item")
+    _report(reporter, sent, "Pending")
+    assert "awaiting_report" not in _only(aws)
+    _report(reporter, sent, "Pending")
+    assert "awaiting_report" in _only(aws)
+
+
 # Bounds, interruptions and failures
+
+
+def test_a_sample_concludes_nothing_from_what_another_sample_has_read(
+    send: "Send",
+    track: "Track",
+    reconcile: "Reconcile",
+    logs: "FakeLogs",
+    clock: "Clock",
+    aws: "Aws",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconciliation, "MAX_MESSAGES", 6)
+    monkeypatch.setattr(reconciliation, "MAX_PAGES", 2)
+    logs.per_page = 3
+    for number in range(10, 22):
+        (result,) = send(track(f"9198000000{number}", f"message-{number}"))
+        logs.has(f"9198000000{number}", requestId=result.request_id, CRQID=result.crqid)
+    clock.advance(hours=47)
+    for _ in range(6):
+        assert reconcile().unreported == 0
+        clock.advance(minutes=30)
+    assert {message.get("delivery_status") for message in aws.messages()} <= {"delivered", None}
+
+
+def test_a_row_without_a_crqid_is_remembered_by_the_next_run(
+    doubtful: "Result",
+    reconcile: "Reconcile",
+    logs: "FakeLogs",
+    clock: "Clock",
+    aws: "Aws",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconciliation, "MAX_PAGES", 2)
+    logs.per_page = 1
+    logs.has(PHONE, requestId="r-1")
+    for number in range(3):
+        logs.has(OTHER, requestId="r-2", CRQID=f"c-{number}")
+    clock.advance(hours=47)
+    assert [reconcile().unreported for _ in range(2)] == [0, 1]
+    assert aws.message(str(doubtful.crqid))["delivery_description"] == reconciliation.UNCLEAR.reason
+
+
+def test_however_slow_the_logs_are_every_day_is_read_and_concluded(
+    send: "Send",
+    track: "Track",
+    msg91: "FakeMsg91",
+    reconcile: "Reconcile",
+    logs: "FakeLogs",
+    clock: "Clock",
+    aws: "Aws",
+) -> None:
+    logs.per_page = 1
+    for message_id in ("of-one-day", "of-the-next-day"):
+        msg91.breaks_off(httpx.ReadTimeout("no answer"))
+        send(track(PHONE, message_id))
+        for number in range(30):
+            logs.has(OTHER, requestId="r-2", CRQID=f"c-{number}")
+        clock.advance(hours=15, minutes=36)
+    clock.advance(hours=30, minutes=36)
+    logs.before_answer = lambda: clock.advance(seconds=10)
+    for _ in range(3):
+        reconcile()
+        clock.advance(minutes=30)
+    assert [message.get("delivery_status") for message in aws.messages()] == ["not_sent"] * 2
 
 
 def test_a_day_that_is_not_read_to_its_end_is_continued_by_the_next_run(

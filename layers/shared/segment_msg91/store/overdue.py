@@ -90,6 +90,10 @@ class Position:
     columns: set[str] = field(default_factory=set)
     times: set[int] = field(default_factory=set)
     """The spans of ten minutes, counted from the epoch, in which MSG91 sent SMS."""
+    unnamed: set[int] = field(default_factory=set)
+    """The spans of rows without a CRQID that an earlier run has read, to numbers of messages in doubt."""
+    is_partial: bool = False
+    """Whether an earlier run has read rows without looking for all messages that wait."""
 
 
 class Overdue:
@@ -114,9 +118,13 @@ class Overdue:
             if waiting := Waiting.of(item):
                 yield waiting
 
-    def lease_of(self, crqid: str) -> str | None:
-        """Return when a message's last lease ends, which those of one call share. Raises StoreUnavailableError."""
-        return next((str(item.get("lease_until", "")) for item in self._get([crqid])), None)
+    def claim_of(self, crqid: str) -> tuple[str, str]:
+        """Return when a message's last lease ends, which those of one batch share, and its number.
+
+        Both are empty if there is no such message. Raises StoreUnavailableError.
+        """
+        item = next(self._get([crqid]), {})
+        return str(item.get("lease_until", "")), str(item.get("phone", ""))
 
     def _of_shard(self, shard: int, created_before: datetime, most: int) -> list[str]:
         found: list[str] = []
@@ -170,11 +178,18 @@ class Positions:
             rows=int(str(kept["rows"])),
             columns=set(found["columns"]),
             times=set(found["times"]),
+            unnamed=set(found.get("unnamed", ())),  # an earlier version kept neither
+            is_partial=bool(found.get("is_partial")),
         )
 
     def save(self, day: date, position: Position) -> None:
         """Keep where reading a day stops. Raises StoreUnavailableError."""
-        found = {"columns": sorted(position.columns), "times": sorted(position.times)}
+        found = {
+            "columns": sorted(position.columns),
+            "times": sorted(position.times),
+            "unnamed": sorted(position.unnamed),
+            "is_partial": position.is_partial,
+        }
         item = to_item(
             {
                 "first": position.first.isoformat(),

@@ -51,6 +51,8 @@ _RECENTLY: Final = timedelta(hours=6)
 _WORKERS: Final = 8
 # Before the function's end: a call to the logs takes 23 s at most.
 _MAX_RESERVE: Final = timedelta(seconds=30)
+# The part of a run's time that reading leaves to the conclusions, however slow MSG91 is.
+_FOR_CONCLUSIONS: Final = 0.25
 _MAX_ERRORS: Final = 20
 
 DROPPED: Final = Conclusion(
@@ -183,8 +185,10 @@ class Reconciler:
         outcome.overdue = len(waiting) + len(keys) - len(chosen)
         ended: set[str] = set()
         if waiting:
-            run = _Run(self._overdue, waiting, now.astimezone(self._zone), outcome)
+            run = _Run(self._overdue, self._messages, waiting, now.astimezone(self._zone), outcome)
+            run.is_sample = len(chosen) < len(keys)
             run.stop_at = deadline - min(_MAX_RESERVE, (deadline - now) / 5)
+            run.read_until = run.stop_at - (run.stop_at - now) * _FOR_CONCLUSIONS
             self._read_logs(run, authkey)
             self._conclude_all(run)
             ended = run.ended
@@ -196,10 +200,12 @@ class Reconciler:
             run.outcome.problems.append("msg91_authkey is missing in the secret; add it there")
             return
         try:
-            for day in run.days_to_read():
+            kept = {day: self._positions.load(day, run.now) for day in run.days_to_read()}
+            # First the days that an earlier run has begun: each gets its turn, even if one day takes several runs.
+            for day in sorted(kept, key=lambda day: (kept[day] is None, day)):
                 few = run.few_requests(day)
                 if not few or not run.requests.keys() >= set(few):
-                    self._read_day(run, authkey, day, few)
+                    self._read_day(run, authkey, day, kept[day], few)
         except LogsError as error:
             run.outcome.problems.append(str(error))
         except StoreUnavailableError as error:
@@ -220,12 +226,11 @@ class Reconciler:
         else:
             run.requests[request_id] = position
 
-    def _read_day(self, run: "_Run", authkey: str, day: date, few: Sequence[str]) -> None:
+    def _read_day(self, run: "_Run", authkey: str, day: date, kept: Position | None, few: Sequence[str]) -> None:
         """Read the rows of a day, from where an earlier run stopped; if that takes many calls, of a few requests.
 
         Raises LogsError, StoreUnavailableError, _StoppedError.
         """
-        kept = self._positions.load(day, run.now)
         position = kept or self._position(run, day, day)
         try:
             self._read_to_the_end(run, authkey, position, most=len(few) or None)
@@ -233,8 +238,7 @@ class Reconciler:
             for request_id in few:
                 self._read_request(run, authkey, request_id)
         except _StoppedError:
-            if position.token and not run.failed:
-                self._positions.save(day, position)
+            self._keep(run, day, position)
             raise
         except LogsError as error:
             if kept:
@@ -243,9 +247,17 @@ class Reconciler:
                 raise
             run.outcome.problems.append(str(error))
         else:
-            run.days[day] = position
+            if not position.is_partial:
+                run.days[day] = position
             if kept:
                 self._positions.drop(day)
+
+    def _keep(self, run: "_Run", day: date, position: Position) -> None:
+        """Keep where reading a day stops, unless a row before was not written. Raises StoreUnavailableError."""
+        if position.token and not run.failed:
+            position.is_partial |= run.is_sample
+            position.unnamed |= run.unnamed_spans()
+            self._positions.save(day, position)
 
     def _position(self, run: "_Run", first: date, last: date, request_id: str | None = None) -> Position:
         """Return the start of a query that covers some days, and that was not made in the last minutes."""
@@ -270,7 +282,7 @@ class Reconciler:
         previous: LogsPage | None = None
         total: int | None = None  # the first one, because rows may be added meanwhile
         for pages in count(1):
-            if run.pages == MAX_PAGES or self._clock() >= run.stop_at:
+            if run.pages == MAX_PAGES or self._clock() >= run.read_until:
                 raise _StoppedError
             run.pages += 1
             page = self._logs.page(query, position.token, authkey)
@@ -356,7 +368,7 @@ class Reconciler:
             return DUPLICATE
         if waiting.send_state is SendState.ACCEPTED:
             return DROPPED
-        if run.is_unclear(waiting):
+        if run.is_unclear(waiting, pulls):
             return UNCLEAR
         return NOT_SENT if any(_has_neighbours(pull, waiting) for pull in pulls) else LOST
 
@@ -399,11 +411,20 @@ class Reconciler:
 class _Run:
     """One run: the messages that wait, and what has been found out about them."""
 
-    def __init__(self, overdue: Overdue, waiting: Sequence[Waiting], now: datetime, outcome: Reconciliation) -> None:
+    def __init__(
+        self,
+        overdue: Overdue,
+        messages: Messages,
+        waiting: Sequence[Waiting],
+        now: datetime,
+        outcome: Reconciliation,
+    ) -> None:
         """`now` is in the zone of MSG91's days."""
         self.now = now
         self.outcome = outcome
-        self.stop_at = now
+        self.stop_at = self.read_until = now
+        self.is_sample = False
+        """Whether more messages wait than those of this run."""
         self.pages = 0
         self.days: dict[date, Position] = {}
         """Days that were read to their end."""
@@ -416,6 +437,7 @@ class _Run:
         """Messages that DynamoDB did not write."""
         self.readable_days = [now.date() - timedelta(days=days) for days in reversed(range(DAYS))]
         self._overdue = overdue
+        self._messages = messages
         self._waiting = waiting
         self._by_crqid = {one.crqid: one for one in waiting}
         self._by_request: dict[tuple[str | None, str], Waiting] = {
@@ -447,7 +469,8 @@ class _Run:
         """Return the message that a row is about: by CRQID and number, else by request id and number.
 
         Equal texts of one call may have one recipient's CRQID for all. Then a message in doubt, which has no request
-        id, is that of the same call, with the row's number. Raises StoreUnavailableError.
+        id, is that of the same call, with the row's number; unless the row is of a message that no longer waits.
+        Raises StoreUnavailableError.
         """
         report = row.report
         if not report.phone:
@@ -462,8 +485,13 @@ class _Run:
         if not report.crqid:
             self._unnamed.add((report.phone, _span(row.sent_at or self.now)))
             return None
-        lease = named.lease_until if named else self._overdue.lease_of(report.crqid)
-        return self._shared.get((lease or "", report.phone))
+        lease, phone = (named.lease_until, named.phone) if named else self._overdue.claim_of(report.crqid)
+        found = self._shared.get((lease, report.phone))
+        if not found or phone == report.phone:
+            return None
+        # A lease is that of all calls of a batch, and another of them may have been to this number.
+        is_anothers = report.request_id and self._messages.find(report.request_id, report.phone)
+        return None if is_anothers else found
 
     def count(self, taken: _Taken) -> None:
         """Count what a row has changed."""
@@ -507,10 +535,21 @@ class _Run:
         """Whether MSG91's logs of its day cannot be read any more."""
         return not self._readable(waiting)
 
-    def is_unclear(self, waiting: Waiting) -> bool:
-        """Whether the logs may have the SMS of a message in doubt, without saying that it is this one."""
-        near = {(waiting.phone, _span(waiting.sent_by + sign * _TOLERANCE)) for sign in (-1, 0, 1)}
-        return (waiting.lease_until, waiting.phone) in self._several or not near.isdisjoint(self._unnamed)
+    def unnamed_spans(self) -> set[int]:
+        """Return the spans of rows without a CRQID that may be of a message in doubt."""
+        return {span for _, span in self._unnamed}
+
+    def is_unclear(self, waiting: Waiting, pulls: Sequence[Position]) -> bool:
+        """Whether the logs may have the SMS of a message in doubt, without saying that it is this one.
+
+        Of what earlier runs have read, only the time is known, not the number.
+        """
+        near = [_span(waiting.sent_by + sign * _TOLERANCE) for sign in (-1, 0, 1)]
+        return (
+            (waiting.lease_until, waiting.phone) in self._several
+            or any((waiting.phone, span) in self._unnamed for span in near)
+            or any(span in pull.unnamed for pull in pulls for span in near)
+        )
 
     def is_missing(self, waiting: Waiting) -> bool:
         """Whether MSG91 accepted it recently, and neither a report nor the logs show it."""
