@@ -70,6 +70,7 @@ def _receive(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         receipt = reporter.receive(request.body, request.headers.get("content-type", ""), _deadline(context))
     except NotDurableError as error:
         logger.error("report not durable", reason=str(error))
+        _record(error.receipt)
         return answer(503, "Neither the database nor the queue took the report; send it again.")
     _record(receipt)
     return answer(
@@ -90,6 +91,8 @@ def _redrive(records: list[dict[str, Any]], context: "LambdaContext") -> dict[st
             _record(reporter.redrive(record, _deadline(context)))
         except Exception as error:  # noqa: BLE001 - after any error the queue keeps this record, and only this one
             logger.error("redrive failed", sqs_message_id=record["messageId"], exception=redacted(error))
+            if isinstance(error, NotDurableError):
+                _record(error.receipt)
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 

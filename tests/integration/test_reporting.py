@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from segment_msg91.store.aws import StoreUnavailableError
 from segment_msg91.store.messages import ClaimRequest
 from segment_msg91.use_cases.delivery_reports import NotDurableError
 
@@ -235,7 +234,7 @@ def test_a_body_that_is_refused_again_stays_in_the_queue(
 ) -> None:
     dynamodb.refuses_everything()
     _receive(reporter, REPORT)
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(NotDurableError):
         _redrive(reporter, aws)
 
 
@@ -318,6 +317,18 @@ def test_a_body_whose_rest_no_queue_takes_is_not_received(reporter: "Reporter", 
     aws.delete_queue("ReportsRedriveQueue")
     with pytest.raises(NotDurableError):
         reporter.receive(json.dumps([REPORT, REPORT]).encode(), JSON, deadline=clock())
+
+
+def test_what_a_body_from_the_queue_has_stored_is_counted_also_if_the_rest_is_not(
+    reporter: "Reporter", aws: "Aws", dynamodb: "UnreliableDynamoDb", clock: "Clock"
+) -> None:
+    reporter.receive(json.dumps([REPORT, OTHER_REPORT]).encode(), JSON, deadline=clock())
+    (event,) = aws.queued("ReportsRedriveQueue")
+    dynamodb.passes("put_item").refuses("put_item")
+    with pytest.raises(NotDurableError) as failed:
+        reporter.redrive(event["Records"][0])
+    receipts = [failed.value.receipt, reporter.redrive(event["Records"][0])]
+    assert [(receipt.stored, receipt.duplicates) for receipt in receipts] == [(1, 0), (1, 1)]
 
 
 def test_a_call_that_hangs_does_not_keep_a_body_beyond_its_deadline(

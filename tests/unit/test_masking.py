@@ -27,6 +27,10 @@ def test_a_number_shows_how_it_begins_and_ends_and_no_more(phone: str, shown: st
         ("919800000001,919800000002", "91••••••••01,91••••••••02"),
         ("(980) 000 0001 is wrong", "(98••••••01 is wrong"),
         ("mobile:919800000001.", "mobile:91••••••••01."),
+        ("Mobile No.919800000001 is invalid", "Mobile No.91••••••••01 is invalid"),
+        ("agent.919800000001", "agent.91••••••••01"),
+        ("1.919800000001 is wrong", "1.91••••••••01 is wrong"),
+        ("1.91 98000 00001", "1.91 98000 00001".replace("98000 00001", "98••••••01")),
     ],
 )
 def test_a_sentence_shows_no_number(prose: str, shown: str) -> None:
@@ -38,6 +42,8 @@ def test_a_sentence_shows_no_number(prose: str, shown: str) -> None:
     [
         "Template 1107161234567890123 is inactive on DLT",  # a DLT id has 19 digits
         "203.0.113.10 is not whitelisted",
+        "203.0.113.10 443 is no port",
+        "203.0.113.7 (2026) 12",
         "code 418",
         "",
     ],

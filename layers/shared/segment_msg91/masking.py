@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-# A number as people write it, within other text: 7 to 15 digits, a space, hyphen or bracket between any two. With dots
-# it is an IP address, which the person who has to whitelist it must be able to read.
-_NUMBER: Final = re.compile(r"(?<![\d.])\+?\d(?:[ ()-]{0,2}\d){6,14}(?!\d)", re.ASCII)
+# A number as people write it, within other text: 7 to 15 digits, a space, hyphen or bracket between any two. An IP
+# address stays, because the person who has to whitelist it must be able to read it.
+_NUMBER: Final = re.compile(r"(?<!\d)\+?(?:(?<!\d\.)\d(?:[ ()-]{0,2}\d){6,14}|\d{7,15})(?!\d)", re.ASCII)
 # Digits that may be a number's, of any count. One pattern for all numbers: to compile one for each takes milliseconds.
 _DIGIT_RUN: Final = re.compile(r"\+?\d(?:[ .()-]{0,2}\d)*", re.ASCII)
 _MAX_LENGTH_WITHOUT_COUNTRY: Final = 9

@@ -21,10 +21,6 @@ _MAX_WAIT_SECONDS: Final = 900.0  # Lambda's longest timeout
 _NO_DEADLINE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-class NotDurableError(Exception):
-    """Neither the tables nor the queues took a report, so MSG91 must not be answered that it was received."""
-
-
 @dataclass(slots=True)
 class Receipt(Tally):
     """The outcome of a body's reports, and the changes of their messages."""
@@ -48,6 +44,15 @@ class Receipt(Tally):
             reason = self.problems[0] if self.problems else "it could not be read"
             return f"Kept unchanged for a person to read: {reason}. Reports stored: {self.stored}."
         return f"Reports stored: {self.stored}, duplicates: {self.duplicates}."
+
+
+class NotDurableError(Exception):
+    """Neither the tables nor the queues took a report, so MSG91 must not be answered that it was received."""
+
+    def __init__(self, reason: str, receipt: Receipt) -> None:
+        super().__init__(reason)
+        self.receipt = receipt
+        """The reports of the same body that were stored. The next time they are duplicates, which change nothing."""
 
 
 class Reporter:
@@ -78,13 +83,16 @@ class Reporter:
         try:
             self._store_or_keep(raw, receipt, deadline)
         except StoreUnavailableError as error:
-            raise NotDurableError(str(error)) from error
+            raise NotDurableError(str(error), receipt) from error
         return receipt
 
     def redrive(self, record: Mapping[str, Any], deadline: datetime = _NO_DEADLINE) -> Receipt:
-        """Store a body from the redrive queue. Raises StoreUnavailableError, and then the queue tries it again."""
+        """Store a body from the redrive queue. Raises NotDurableError, and then the queue tries it again."""
         receipt = Receipt()
-        self._store(RawReport.of(record, instant(self._clock())), receipt, deadline)
+        try:
+            self._store(RawReport.of(record, instant(self._clock())), receipt, deadline)
+        except StoreUnavailableError as error:
+            raise NotDurableError(str(error), receipt) from error
         return receipt
 
     def _store_or_keep(self, raw: RawReport, receipt: Receipt, deadline: datetime) -> None:
