@@ -117,6 +117,16 @@ def test_a_rotated_authkey_is_read_again_before_a_message_is_held(
     assert secret.reads == 1
 
 
+def test_a_rotated_authkey_is_not_tried_without_the_time_for_an_answer(
+    deliver: Deliver, msg91: "FakeMsg91", track: "Track", secret: Secret, clock: "Clock"
+) -> None:
+    secret.authkey = "new-authkey"
+    msg91.refuses("207")
+    msg91.during_call = lambda: clock.advance(seconds=15)
+    assert (deliver(track(number(1)))[0].status, len(msg91.calls)) == ("held", 1)
+    assert deliver(track(number(1)))[0].status == "accepted"
+
+
 def test_an_authkey_that_is_still_the_same_is_not_tried_twice(
     deliver: Deliver, msg91: "FakeMsg91", track: "Track", secret: Secret
 ) -> None:

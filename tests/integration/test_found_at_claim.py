@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from segment_msg91.msg91.codes import DeliveryStatus
+from segment_msg91.settings import NumberRules
 from segment_msg91.store.messages import StatusUpdate
 from segment_msg91.use_cases.segment_ingest import Result
 
@@ -183,6 +184,15 @@ def test_a_killed_send_is_sent_again_when_the_time_has_passed(again: Again, cloc
     clock.advance(minutes=62)
     second = again(resend_unknown_after=HOUR)
     assert (second.status, second.http_status, _sent(msg91)) == ("accepted", 200, 2)
+
+
+@pytest.mark.usefixtures("unknown")
+def test_an_event_that_is_refused_by_now_is_not_promised_to_be_sent_again(
+    again: Again, msg91: "FakeMsg91", clock: "Clock"
+) -> None:
+    clock.advance(minutes=5)
+    result = again(resend_unknown_after=HOUR, number_rules=NumberRules(only_to=frozenset({"919800000009"})))
+    assert (result.status, result.http_status, _sent(msg91)) == ("unknown", 200, 1)
 
 
 @pytest.mark.usefixtures("killed")

@@ -124,6 +124,11 @@ def test_an_identify_without_an_sms_says_what_was_stored(send: "Send", aws: "Aws
     assert aws.recipients()[0]["promotional_source"] == "identify"
 
 
+def test_an_opt_out_with_a_message_id_that_no_message_can_have_is_invalid(send: "Send", aws: "Aws") -> None:
+    (result,) = send(_opted(phone="12") | {"messageId": "x" * 3000}, guard_rails=ON, console_enabled=True)
+    assert (result.status, result.http_status, aws.messages()) == ("invalid", 400, [])
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [

@@ -158,6 +158,12 @@ def test_the_cause_of_a_dropped_duplicate_is_found_by_sending_singly(
     assert [sms.number for sms in msg91.sent] == ["919800000001", "919800000003"]
 
 
+def test_a_text_that_a_firewall_refuses_holds_no_other(send: "Send", msg91: "FakeMsg91", track: "Track") -> None:
+    msg91.answers("<html>Forbidden</html>", 403)
+    msg91.answers("<html>Forbidden</html>", 403)
+    assert _statuses(send(*_batch(track))) == ["held", "accepted", "accepted"]
+
+
 @pytest.mark.parametrize(("code", "status"), [("301", "held"), ("601", "retry")])
 def test_an_error_that_is_not_an_events_is_not_tried_on_each(
     code: str, status: str, send: "Send", msg91: "FakeMsg91", track: "Track"

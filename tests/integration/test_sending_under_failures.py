@@ -252,6 +252,17 @@ def test_an_event_that_its_late_sender_settles_meanwhile_is_answered_503(
     assert [(result.status, result.http_status) for result in answers] == [("retry", 503), ("accepted", 200)]
 
 
+@pytest.mark.parametrize("state", [SendState.RETRYABLE, SendState.HELD])
+def test_a_late_sender_does_not_take_back_that_its_message_is_in_doubt(
+    state: SendState, stopped: dict[str, Any], send: "Send", messages: "Messages", clock: "Clock", aws: "Aws"
+) -> None:
+    assert _statuses(send(stopped)) == {"unknown"}
+    (message,) = aws.messages()
+    messages.settle([Settlement(Claimed(message["crqid"], message["claim_id"], clock()), state)], clock())
+    (after,) = aws.messages()
+    assert (after["send_state"], "awaiting_report" in after) == ("unknown", True)
+
+
 CLEAR: Final[dict[str, Prepare]] = {
     "held": lambda msg91, _: msg91.refuses("301"),
     "retryable": lambda msg91, _: msg91.refuses("601"),

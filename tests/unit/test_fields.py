@@ -90,6 +90,9 @@ def test_an_identifier_is_stripped_text_whether_it_came_as_string_or_number(valu
         "00 91 98000 00001",
         "\u202a+91\u00a098000\u00a000001\u202c",
         " 919800000001\n",
+        "91/9800000001",
+        "919800000001.0",
+        " +919800000001.00 ",
     ],
 )
 def test_a_phone_number_is_its_digits_however_it_is_written(written: object) -> None:
@@ -113,6 +116,10 @@ def test_the_numbers_segment_s_page_gives_as_examples_are_numbers(published: str
         "",
         "９１９８００００００１",  # noqa: RUF001 - full-width digits
         "919800000001,919800000002",
+        "918818888758,12",
+        "+49 151 1234567 #8",
+        "9198000;12",
+        "919800000*12",
         9198000000.11,
         True,
         None,

@@ -52,6 +52,7 @@ def test_one_text_goes_by_sms_v2_with_the_crqid_at_the_top() -> None:
         ({"afterminutes": 90}, "2026-01-02T04:34:05.000Z"),
         ({"afterminutes": "0"}, None),
         ({"afterminutes": "9" * 30}, None),
+        ({"afterminutes": "9" * 5000}, None),
         ({"schtime": "2026-01-02 09:00:00", "afterminutes": 1}, "2026-01-02T09:00:00.000Z"),
     ],
     ids=str,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from segment_msg91.mapping import Sms, to_sms
-from segment_msg91.msg91.client import Msg91, Outcome
+from segment_msg91.msg91.client import Msg91, Outcome, outcome_of
 from segment_msg91.msg91.codes import SendState
 from segment_msg91.settings import Defaults
 
@@ -117,6 +117,18 @@ def test_an_answer_is_classified() -> None:
 )
 def test_a_connection_that_was_never_made_is_to_be_tried_again(error: Exception) -> None:
     assert _outcome_when(error).state is SendState.RETRYABLE
+
+
+@pytest.mark.parametrize("base_url", ["https://msg91.test:443x", "https://control..msg91.test"])
+def test_an_address_that_is_none_is_held_with_the_parameter_to_check(base_url: str) -> None:
+    outcome = Msg91(base_url).send([_sms()], AUTHKEY)
+    assert (outcome.state, outcome.error) == (SendState.HELD, "the parameter Msg91BaseUrl is no address; check it")
+
+
+@pytest.mark.parametrize(("status", "is_split"), [(400, True), (403, True), (413, True), (414, True), (401, False)])
+def test_a_firewalls_refusal_of_several_messages_may_be_of_one(status: int, is_split: bool) -> None:  # noqa: FBT001
+    outcome = outcome_of(status, b"<html>Forbidden</html>")
+    assert (outcome.state, outcome.should_split) == (SendState.HELD, is_split)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import Any, Final, NoReturn
 PHONE_DIGITS = range(7, 16)
 _PUNCTUATION = ("P", "Z", "C")  # Unicode's categories of punctuation, spaces, and control and direction marks
 _DIALLED: Final = re.compile(r"\+?[0-9]+")
+_NOT_WITHIN_A_NUMBER: Final = frozenset(",;#*")  # before an extension, or between two numbers
+_WHOLE_DECIMAL: Final = re.compile(r"\s*(\+?[0-9]{7,})\.0+\s*")  # as spreadsheets and warehouses write a number
 _MAX_REMEMBERED_LENGTH: Final = 64
 _INTERNATIONAL_PREFIX: Final = re.compile(r"\+?(?:00)*")  # before a country code; none begins with 0
 
@@ -83,6 +85,10 @@ def bare_number(value: object) -> str | None:
     """Return a phone number as it is dialled, `+` or not and digits, without spaces and punctuation; else None."""
     text = text_of(value)
     if text is None or (isinstance(value, float) and "." in text):  # `.` would count as punctuation
+        return None
+    if whole := _WHOLE_DECIMAL.fullmatch(text):
+        text = whole[1]
+    if _NOT_WITHIN_A_NUMBER & set(text):
         return None
     bare = "".join(character for character in text if unicodedata.category(character)[0] not in _PUNCTUATION)
     return bare if _DIALLED.fullmatch(bare) else None

@@ -71,6 +71,8 @@ class GuardRails:
         if errors:
             return Unrecorded(f"the database did not take the opt-out or opt-in ({errors[0]})", found.origin)
         if found.problem:
+            if isinstance(before, Invalid) and before.crqid is None:
+                return before  # its messageId is none that a message can have
             return Invalid(found.problem, found.origin, mapping.key_of(found.origin, None))
         if found.sends_no_sms or isinstance(before, Skipped):
             return Skipped("; ".join(map(_recorded, found.changes)), found.origin)

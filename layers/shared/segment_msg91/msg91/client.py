@@ -34,6 +34,8 @@ _BARE_CODE: Final = re.compile(r"\d{1,4}", re.ASCII)  # a longer one may be a ph
 
 _AUTH_ERRORS: Final = frozenset({"106", "201", "204", "207", "401", "HTTP 401"})
 _ADDRESS_OR_KEY_ERRORS: Final = frozenset({401, 404, 405})
+# Of a firewall that dislikes a text, or of a body that is too large: a smaller request may pass.
+_ERRORS_OF_A_BODY: Final = frozenset({"HTTP 400", "HTTP 403", "HTTP 413", "HTTP 414"})
 # A gateway passed the request on and got no (readable) answer. MSG91 may have sent the SMS all the same. Of the other
 # 5xx, 500 and 503 are MSG91's own, and at 521 to 523 the gateway did not reach MSG91.
 _GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 524})
@@ -92,7 +94,14 @@ class Outcome:
     @property
     def should_split(self) -> bool:
         """Whether one message of a request for several may alone be the cause, so that each is sent by itself."""
-        return self.state is SendState.REJECTED or (self.state is SendState.ACCEPTED and self.error_code is not None)
+        return (
+            self.state is SendState.REJECTED
+            or (self.state is SendState.ACCEPTED and self.error_code is not None)
+            or (self.state is SendState.HELD and self.error_code in _ERRORS_OF_A_BODY)
+        )
+
+
+_WRONG_ADDRESS: Final = Outcome(SendState.HELD, error="the parameter Msg91BaseUrl is no address; check it")
 
 
 class Msg91:
@@ -141,6 +150,8 @@ class Msg91:
         try:
             headers = {**_HEADERS, "authkey": authkey}
             request = httpx.Request("POST", self._base_url + path, headers=headers, json=body, extensions=_TIMEOUTS)
+        except httpx.InvalidURL:
+            return _WRONG_ADDRESS
         except (ValueError, TypeError):
             return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
         try:
@@ -153,6 +164,8 @@ class Msg91:
             return Outcome(
                 SendState.RETRYABLE, error=f"MSG91 could not be reached ({type(error).__name__})", is_unanswered=True
             )
+        except UnicodeError:  # of the host's name; before anything is sent
+            return _WRONG_ADDRESS
         except httpx.LocalProtocolError:
             return Outcome(SendState.HELD, error="msg91_authkey holds characters that no header can carry")
         except (httpx.HTTPError, httpx.StreamError) as error:

@@ -11,6 +11,7 @@ SMS_PATH: Final = "/api/v2/sendsms"
 FLOW_PATH: Final = "/api/v5/flow"
 
 _MAX_MINUTES: Final = 60 * 24 * 366
+_MAX_DIGITS: Final = 9
 
 
 def groups(messages: Iterable[Sms], most: int) -> list[list[Sms]]:
@@ -43,7 +44,8 @@ def scheduled_at(sms: Sms, now: datetime) -> str | None:
     parameters = dict(sms.parameters)
     moment = parse_reported(parameters.get("schtime"), UTC)
     minutes = str(parameters.get("afterminutes", ""))
-    if minutes.isdigit() and int(minutes) <= _MAX_MINUTES:
+    # Python refuses to read thousands of digits.
+    if minutes.isdigit() and len(minutes) <= _MAX_DIGITS and int(minutes) <= _MAX_MINUTES:
         moment = max(moment or now, now + timedelta(minutes=int(minutes)))
     return instant(moment) if moment and moment > now else None
 

@@ -181,9 +181,15 @@ def claim(
 
 
 def settlement(outcome: Settlement, now: datetime) -> Update:
-    """Write the outcome of a claim. Condition: the claim is still the last one."""
+    """Write the outcome of a claim. Condition: the claim is still the last one.
+
+    What is to be repeated must not be in doubt yet: then a delivery was answered that it is not sent again.
+    """
     update = _update(outcome.claim.crqid)
-    update.condition(f"{update.name('claim_id')} = {update.value('own_claim', outcome.claim.claim_id)}")
+    condition = f"{update.name('claim_id')} = {update.value('own_claim', outcome.claim.claim_id)}"
+    if outcome.state in (SendState.RETRYABLE, SendState.HELD):
+        condition += f" AND {update.name('send_state')} = {update.value('sending', SendState.SENDING)}"
+    update.condition(condition)
     update.set(
         {
             "send_state": outcome.state,

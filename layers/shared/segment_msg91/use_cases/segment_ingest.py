@@ -257,7 +257,7 @@ class Sender:
             return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
         if found.send_state is SendState.SENDING and (problem := self._why_not_given_up(found, now)):
             return replace(before, status=Status.RETRY, reason=problem)
-        return self._in_doubt(replace(before, status=Status.UNKNOWN))
+        return self._in_doubt(replace(before, status=Status.UNKNOWN), is_wanted=isinstance(wanted, Sms))
 
     def _why_not_given_up(self, found: Found, now: datetime) -> str | None:
         """Record that a message is in doubt; if that is not on record, return why.
@@ -270,10 +270,13 @@ class Sender:
             return f"the database did not record that its sender was stopped ({error})"
         return None if is_recorded else "another delivery just changed this message"
 
-    def _in_doubt(self, result: Result) -> Result:
-        """Answer for a message that may have been sent: final, unless ResendUnknownAfterMinutes says otherwise."""
+    def _in_doubt(self, result: Result, *, is_wanted: bool = True) -> Result:
+        """Answer for a message that may have been sent: final, unless ResendUnknownAfterMinutes says otherwise.
+
+        `is_wanted`: whether its event asks for an SMS now, which other parameters may refuse by then.
+        """
         resend_after = self._settings.resend_unknown_after
-        if not resend_after:
+        if not (resend_after and is_wanted):
             return replace(
                 result, reason=f"{result.reason or 'no answer from MSG91'}; not sent again, a report will settle it"
             )
@@ -305,17 +308,17 @@ class Sender:
         if open_reason := self._breaker.admit(now):
             # Other groups of this chunk have found out since the claim.
             return [(sms, _outcome_of_open_circuit(open_reason)) for sms in group]
-        outcome = self._call_msg91(group, authkey)
+        outcome = self._call_msg91(group, authkey, deadline)
         if len(group) > 1 and outcome.should_split:
             return [pair for sms in group for pair in self._send_group([sms], authkey, deadline)]
         return [(sms, outcome) for sms in group]
 
-    def _call_msg91(self, group: Sequence[Sms], authkey: str) -> Outcome:
+    def _call_msg91(self, group: Sequence[Sms], authkey: str, deadline: datetime) -> Outcome:
         """Call MSG91. If it refuses the authkey, call it again with the secret's present one, if that is different."""
         outcome = self._msg91.send(group, authkey)
         if outcome.is_auth_error:
             fresh = self._fresh_authkey()
-            if fresh and fresh != authkey:
+            if fresh and fresh != authkey and deadline - self._clock() >= timedelta(seconds=_SEND_SECONDS):
                 outcome = self._msg91.send(group, fresh)
         self._breaker.record(_open_reason(outcome), self._clock())
         return outcome
