@@ -66,7 +66,8 @@ def test_a_message_is_open_beside_the_filtered_list_and_is_left_to_it(
     console.hides("#message")
     console.is_at("#/messages?outcome=delivered")
     assert len(canned.queries("messages")) == 1
-    console.click("#clear")
+    with console.page.expect_response("**/console/messages"):
+        console.click("#clear")
     console.sees("Most recent", "#list-title")
     console.is_at(MESSAGES)
     assert canned.queries("messages")[-1] == {}
@@ -74,11 +75,13 @@ def test_a_message_is_open_beside_the_filtered_list_and_is_left_to_it(
 
 def test_a_search_is_not_in_the_url_and_ends_with_a_filter(visit_canned: "VisitCanned", canned: Canned) -> None:
     console = visit_canned(OVERVIEW)
-    console.looks_for("phone", "919800000001")
+    with console.page.expect_response("**/console/messages?phone=*"):
+        console.looks_for("phone", "919800000001")
     console.sees("By phone", "#list-title")
     assert "9198" not in console.page.url
     assert canned.queries("messages") == [{"phone": "919800000001"}]
-    console.goes_to("#/messages?outcome=failed")
+    with console.page.expect_response("**/console/messages?outcome=failed"):
+        console.goes_to("#/messages?outcome=failed")
     console.sees("Failed", "#list-title")
     assert canned.queries("messages")[-1] == {"outcome": "failed"}
     console.lists_again()

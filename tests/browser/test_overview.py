@@ -343,7 +343,8 @@ def test_hostile_names_are_nothing_but_text(visit_canned: "VisitCanned", canned:
     assert console.evaluate("document.documentElement.scrollWidth") == 360
     for number, name in enumerate(HOSTILE):
         console.goes_to(OVERVIEW)
-        console.page.locator("#rankings > :nth-child(1) a").nth(number).click()
+        with console.page.expect_response("**/console/messages?*"):
+            console.page.locator("#rankings > :nth-child(1) a").nth(number).click()
         console.sees(name.strip(), "#list-title")
         assert canned.queries("messages")[-1] == {"event": name, "from": WEEK_START}
         assert console.evaluate("document.documentElement.scrollWidth") == 360

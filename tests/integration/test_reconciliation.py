@@ -623,23 +623,6 @@ def _keys(aws: "Aws") -> list[str]:
     return [str(message["crqid"]) for message in aws.messages()]
 
 
-def test_a_report_that_replaced_a_conclusion_waits_again_also_if_its_function_was_stopped(
-    sent: "Result",
-    reporter: "Reporter",
-    reconcile: "Reconcile",
-    dynamodb: "UnreliableDynamoDb",
-    clock: "Clock",
-    aws: "Aws",
-) -> None:
-    clock.advance(hours=47)
-    assert reconcile().unreported == 1
-    dynamodb.passes("update_item").refuses("update_item")
-    _report(reporter, sent, "Pending")
-    assert "awaiting_report" not in _only(aws)
-    _report(reporter, sent, "Pending")
-    assert "awaiting_report" in _only(aws)
-
-
 # Bounds, interruptions and failures
 
 

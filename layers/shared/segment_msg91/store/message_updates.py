@@ -188,7 +188,7 @@ def settlement(outcome: Settlement, now: datetime) -> Update:
     update = _update(outcome.claim.crqid)
     condition = f"{update.name('claim_id')} = {update.value('own_claim', outcome.claim.claim_id)}"
     if outcome.state in (SendState.RETRYABLE, SendState.HELD):
-        condition += f" AND {update.name('send_state')} = {update.value('sending', SendState.SENDING)}"
+        condition = f"{update.name('send_state')} = {update.value('sending', SendState.SENDING)} AND {condition}"
     update.condition(condition)
     update.set(
         {

@@ -234,9 +234,6 @@ class Messages:
         if any(learned.values()):
             self._writes.write(message_updates.facts(crqid, learned))
         effect = Effect.NONE if before.get("delivery_order") == report.order else Effect.OUTRANKED
-        if effect is Effect.NONE and _waits_outside_the_index(before):
-            # The function was stopped between the report, which replaced a conclusion, and this write.
-            self._writes.write(message_updates.await_again(crqid))
         return Applied(crqid, before, is_conflict=is_conflict, effect=effect)
 
     def _claim_all(self, updates: Sequence[Update], resend_after: timedelta | None) -> dict[str, WriteOutcome]:
@@ -298,12 +295,6 @@ def _is_about(message: Attributes, phone: str | None) -> bool:
 def _is_reported(message: Attributes) -> bool:
     """Whether a report has come. A conclusion is none."""
     return "delivery_status" in message and message["delivery_status"] not in CONCLUSIONS
-
-
-def _waits_outside_the_index(message: Attributes) -> bool:
-    is_open = message.get("delivery_status") in NOT_FINAL and "concluded_at" not in message
-    may_be_sent = message.get("send_state") in (SendState.ACCEPTED, *IN_DOUBT)
-    return is_open and may_be_sent and "awaiting_report" not in message
 
 
 def _contradict(status: Value | None, other: DeliveryStatus) -> bool:
