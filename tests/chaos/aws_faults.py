@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sandbox.interception import LOSE_ANSWER, LOSE_REQUEST, PASS, Answer, Call, Delay, Execute, Partial, Refuse, Verdict
 from tests.chaos.allowed_unknowns import AllowedUnknowns
@@ -22,13 +22,17 @@ from tests.chaos.world import (
     World,
 )
 
+if TYPE_CHECKING:
+    from tests.chaos.run import Plan
+
 OUTAGE: Final = "aws: outage"
 OUTAGE_CALLS: Final = 4
 """Consecutive calls that fail: more than the SDK's three attempts."""
 SANDBOX_CALLER: Final = "sandbox"
 """The caller that is not a function: the invariants and the poller."""
 _RECONCILIATION_RATE: Final = 0.5
-"""Of the others' rate: one run has hundreds of calls."""
+"""Of the others' rate, for few messages: one run has hundreds of calls."""
+_FEW_EVENTS: Final = 500
 _CRQID: Final = re.compile(r'"crqid": ?\{"S": ?"(\w+)"')
 
 
@@ -176,11 +180,11 @@ def _on_reconciliation(world: World) -> dict[AwsFault, int]:
 class AwsFaults:
     """Makes a share of the functions' calls to AWS fail."""
 
-    def __init__(
-        self, world: World, seed: str, rate: float, per_kill: int, tally: Tally, allowed_unknowns: AllowedUnknowns
-    ) -> None:
-        """`rate`: the share of calls that fail. `per_kill`: how rare kills are, because each takes seconds."""
-        self._rates = {INGEST: rate, REPORTS: rate, RECONCILIATION: rate * _RECONCILIATION_RATE}
+    def __init__(self, world: World, plan: "Plan", tally: Tally, allowed_unknowns: AllowedUnknowns) -> None:
+        # The more messages, the more calls has one reconciliation; it must reach the last of them at times.
+        share = _RECONCILIATION_RATE * min(1, _FEW_EVENTS / plan.events)
+        seed, rate, per_kill = plan.seed, plan.aws_rate, plan.per_kill
+        self._rates = {INGEST: rate, REPORTS: rate, RECONCILIATION: rate * share}
         self._tally = tally
         self._allowed_unknowns = allowed_unknowns
         self._random = seeded(seed, "aws")

@@ -80,7 +80,7 @@ class Attack:
         self._say = say
         self._tally = Tally()
         self._allowed_unknowns = AllowedUnknowns()
-        self._aws = AwsFaults(world, plan.seed, plan.aws_rate, plan.per_kill, self._tally, self._allowed_unknowns)
+        self._aws = AwsFaults(world, plan, self._tally, self._allowed_unknowns)
         self._msg91 = Msg91Faults(world, plan.seed, plan.msg91_rate, self._tally, self._allowed_unknowns)
         self._logs = LogsFaults(world, plan.seed, self._tally)
         self._tracking = TrackingFaults(world, plan.seed, plan.tracking_rate, self._tally)
