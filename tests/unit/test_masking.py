@@ -30,7 +30,7 @@ def test_a_number_shows_how_it_begins_and_ends_and_no_more(phone: str, shown: st
         ("Mobile No.919800000001 is invalid", "Mobile No.91••••••••01 is invalid"),
         ("agent.919800000001", "agent.91••••••••01"),
         ("1.919800000001 is wrong", "1.91••••••••01 is wrong"),
-        ("1.91 98000 00001", "1.91 98000 00001".replace("98000 00001", "98••••••01")),
+        ("1.91 98000 00001", "1.91 98••••••01"),
     ],
 )
 def test_a_sentence_shows_no_number(prose: str, shown: str) -> None:
