@@ -21,10 +21,11 @@ candidates() {
   printf '%s\n' /usr/bin/python3.13 /usr/local/bin/python3.13 /opt/homebrew/bin/python3.13 python3
 }
 
-# A pyenv shim of a version that is not selected is in the path and fails, so each candidate is run.
+# A pyenv shim of a version that is not selected is in the path and fails, so each candidate is run. By its path, uv takes
+# the Python of another environment that is active as well; by its name, it would pass over it.
 find_python() {
   found=$(candidates | while IFS= read -r python; do
-    if runs_313 "$python"; then echo "$python"; break; fi
+    if runs_313 "$python"; then command -v "$python"; break; fi
   done)
   echo "${found:-3.13}" # uv searches further, and downloads it if allowed
 }
