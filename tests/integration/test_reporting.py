@@ -179,6 +179,26 @@ def test_what_can_be_read_of_a_body_is_stored_and_all_of_it_quarantined(reporter
     assert json.loads(event["Records"][0]["body"]) == [REPORT, {"number": OTHER_PHONE}]
 
 
+def test_what_can_be_read_of_a_body_is_stored_although_no_queue_takes_the_rest(
+    reporter: "Reporter", aws: "Aws"
+) -> None:
+    for queue in ("ReportsQuarantineQueue", "ReportsRedriveQueue"):
+        aws.delete_queue(queue)
+    with pytest.raises(NotDurableError) as caught:
+        _receive(reporter, REPORT, {"number": OTHER_PHONE})
+    assert (caught.value.receipt.stored, len(aws.reports())) == (1, 1)
+
+
+def test_a_body_that_waits_for_the_database_is_quarantined_once(
+    reporter: "Reporter", dynamodb: "UnreliableDynamoDb", aws: "Aws"
+) -> None:
+    dynamodb.refuses_everything()
+    _receive(reporter, REPORT, {"number": OTHER_PHONE})
+    dynamodb.recovers()
+    receipt = _redrive(reporter, aws)
+    assert (receipt.stored, len(aws.queued("ReportsQuarantineQueue"))) == (1, 1)
+
+
 def test_a_quarantined_body_that_is_redriven_repeats_no_report(reporter: "Reporter", aws: "Aws") -> None:
     _receive(reporter, REPORT, {"number": OTHER_PHONE})
     receipt = _redrive(reporter, aws, "ReportsQuarantineQueue")

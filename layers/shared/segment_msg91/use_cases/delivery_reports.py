@@ -108,17 +108,17 @@ class Reporter:
 
     def _store(self, raw: RawReport, receipt: Receipt, deadline: datetime) -> None:
         reading = reports.read(raw.body, self._zone, raw.webhook_version)
-        if reading.problems:
-            # The whole body: the reports in it that could be read are duplicates the next time.
-            self._quarantine.put(raw, reading.problems[0])
-            receipt.quarantined = 1
-            receipt.problems = reading.problems
         received_at = parse_reported(raw.received_at, UTC) or self._clock()
         unstored = self._store_each(reading.reports, received_at, receipt, deadline - _QUEUEING_TIME)
         for version, body in reports.bodies_of(unstored):
             part = RawReport(body, "application/json", raw.received_at, version)
             self._redrive.put(part, "no time left to store it at once")
         receipt.queued = len(unstored)
+        if reading.problems:
+            # The whole body: the reports in it that could be read are duplicates the next time.
+            receipt.problems = reading.problems
+            self._quarantine.put(raw, reading.problems[0])
+            receipt.quarantined = 1
 
     def _store_each(
         self, found: Sequence[DeliveryReport], received_at: datetime, receipt: Receipt, stop_at: datetime
