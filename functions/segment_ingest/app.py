@@ -102,10 +102,15 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
     return answer(status, message, results=[result.as_json() for result in results])
 
 
+def _metric_of(result: Result) -> str | None:
+    """Return the metric that counts a result. A message in doubt is in SmsUnknown once, its repeated events are not."""
+    return METRIC_OF[Status.DUPLICATE] if result.was_in_doubt else METRIC_OF.get(result.status)
+
+
 def _record(results: list[Result]) -> None:
     """Count all results. Log those that a person may have to look into; the others only at DEBUG, because logs cost."""
-    for status, number in Counter(result.status for result in results if result.status in METRIC_OF).items():
-        count(METRIC_OF[status], number)
+    for name, number in Counter(filter(None, map(_metric_of, results))).items():
+        count(name, number)
     suppressed = [result.suppressed_because for result in results if result.status is Status.SUPPRESSED]
     for because, number in Counter(filter(None, suppressed)).items():
         count("SmsSuppressed", number, because=because)

@@ -74,6 +74,39 @@ def test_an_event_in_flight_is_counted_as_one_to_retry(
     assert _sum(output, "SmsRetry") == 1
 
 
+@pytest.mark.parametrize("resend_after", ["0", "60"])
+def test_a_message_in_doubt_is_counted_once_however_often_its_event_comes(
+    resend_after: str,
+    ingest: "Endpoint",
+    msg91: "FakeMsg91",
+    track: "Track",
+    output: "Output",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RESEND_UNKNOWN_AFTER_MINUTES", resend_after)
+    msg91.breaks_off(httpx.ReadTimeout("silent"))
+    ingest([track(PHONE), track(PHONE)])
+    assert ingest([track(PHONE)]).body["results"][0]["status"] == "unknown"
+    assert (_sum(output, "SmsUnknown"), _sum(output, "SmsDuplicate")) == (1, 2)
+
+
+def test_a_message_whose_sender_was_stopped_is_counted_as_in_doubt_once(
+    ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", aws: "Aws", output: "Output"
+) -> None:
+    msg91.during_call = lambda: (_ for _ in ()).throw(SystemExit)
+    with pytest.raises(SystemExit):
+        ingest(track(PHONE))
+    aws.dynamodb.update_item(
+        TableName="MessagesTable",
+        Key={"crqid": {"S": aws.messages()[0]["crqid"]}},
+        UpdateExpression="SET lease_until = :past",
+        ExpressionAttributeValues={":past": {"S": "2026-01-02T03:04:05.500Z"}},
+    )
+    for _ in range(3):
+        ingest(track(PHONE))
+    assert (_sum(output, "SmsUnknown"), _sum(output, "SmsDuplicate")) == (1, 2)
+
+
 def test_the_outcomes_of_reports_are_counted(report: "Endpoint", output: "Output") -> None:
     for body in (REPORT, REPORT, "unreadable"):
         report(body)

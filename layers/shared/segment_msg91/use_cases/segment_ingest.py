@@ -101,6 +101,8 @@ class Result:
     suppressed_because: SuppressedBecause | None = None
     superseded: Counted | None = None
     """Under what its message, or this event, is counted and no message is, or no longer."""
+    was_in_doubt: bool = False
+    """Whether its message was in doubt before, and is counted as such."""
 
     @property
     def http_status(self) -> int:
@@ -257,7 +259,8 @@ class Sender:
             return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
         if found.send_state is SendState.SENDING and (problem := self._why_not_given_up(found, now)):
             return replace(before, status=Status.RETRY, reason=problem)
-        return self._in_doubt(replace(before, status=Status.UNKNOWN), is_wanted=isinstance(wanted, Sms))
+        in_doubt = replace(before, status=Status.UNKNOWN, was_in_doubt=found.send_state is SendState.UNKNOWN)
+        return self._in_doubt(in_doubt, is_wanted=isinstance(wanted, Sms))
 
     def _why_not_given_up(self, found: Found, now: datetime) -> str | None:
         """Record that a message is in doubt; if that is not on record, return why.
@@ -398,7 +401,7 @@ def _in_order(mapped: Sequence[Mapped], outcomes: dict[str, Result]) -> list[Res
 
 def _repeated(first: Result) -> Result:
     """Answer for an event that is in the same batch again. Its message is counted once."""
-    repeated = replace(first, failure_category=None, superseded=None)
+    repeated = replace(first, failure_category=None, superseded=None, was_in_doubt=first.status is Status.UNKNOWN)
     if not first.is_final:
         return repeated
     return replace(repeated, status=Status.DUPLICATE, reason="the same event earlier in this batch")
