@@ -81,7 +81,7 @@ requirements: $(READY) ## Lock the newest packages, and export the layer's requi
 
 .PHONY: forget
 forget: $(READY) ## Count or delete what is stored about a phone number (STACK=, SCAN=1, DELETE=1, OPT_OUT=1)
-	@PYTHONPATH=layers/shared python scripts/forget.py --stack $(STACK) $(if $(SCAN),--scan) $(if $(DELETE),--delete) \
+	@PYTHONPATH=layers/shared:. python -m scripts.forget --stack "$(STACK)" $(if $(SCAN),--scan) $(if $(DELETE),--delete) \
 	  $(if $(OPT_OUT),--opt-out)
 
 .PHONY: optout

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-
+from scripts.stack import StackError, explained_errors, find, new_session
 from segment_msg91.fields import phone_digits
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Found:
     reports: dict[tuple[str, str], Item] = field(default_factory=dict)
     recipients: dict[str, Item] = field(default_factory=dict)
     opt_outs: int = 0
-    unlinked_reports: int = 0  # messages with a report that no index leads to
+    unlinked_reports: int = 0  # messages that may have a report that no index leads to
 
     def add(self, report: Mapping[str, Any]) -> None:
         """Note a report."""
@@ -69,7 +68,7 @@ class Person:
         """Find messages and reports by the indexes.
 
         A message's reports have MSG91's request id or the message's key as their group. No index leads to one kind of
-        report: its group is a request id that is not stored, because the answer to the send was lost.
+        report: its group is a request id that is not stored, because the answer to a send was lost.
         `scan` reads the whole reports table for those.
         """
         found = Found()
@@ -139,7 +138,9 @@ class Person:
         ]
         for report in own:
             found.add(report)
-        found.unlinked_reports += "delivery_status" in message and not own
+        # The message has the request id of its last attempt; MSG91 may report on an earlier one.
+        was_repeated = int(message.get("attempts", {}).get("N", 1)) > 1
+        found.unlinked_reports += was_repeated or ("delivery_status" in message and not own)
 
     def _query(self, table: str, name: str, value: str, index: str | None = None) -> Iterator[Item]:
         arguments: dict[str, Any] = {
@@ -176,7 +177,7 @@ def summary(phone: str, found: Found, *, deleted: bool, opt_out: bool = False) -
         lines.append("The opt-out stays, without its reason, so that no SMS is sent again (--opt-out deletes it).")
     if found.unlinked_reports:
         messages = _counted(found.unlinked_reports, "message")
-        lines.append(f"No index leads to the reports of {messages}: run again with --scan.")
+        lines.append(f"No index leads to all reports that {messages} may have: run again with --scan.")
     return "\n".join(lines)
 
 
@@ -200,14 +201,24 @@ def main(arguments: list[str] | None = None) -> int:
         "--opt-out", action="store_true", help="delete the opt-out as well; then SMS are sent to the number again"
     )
     options = parser.parse_args(arguments)
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-    tables = Tables.of({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+    try:
+        with explained_errors():
+            return _forget(options)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _forget(options: argparse.Namespace) -> int:
+    session = new_session()
+    tables = Tables.of(find(session, options.stack).outputs)
+    print(f"Stack {options.stack} in {session.region_name}.", file=sys.stderr)
     print("Phone number, with its country code: ", end="", file=sys.stderr, flush=True)
     phone = sys.stdin.readline().strip()
     if not phone:
         print("No number, nothing done.", file=sys.stderr)
         return 2
-    person = Person(boto3.client("dynamodb"), tables, phone)
+    person = Person(session.client("dynamodb"), tables, phone)
     found = person.find(scan=options.scan)
     if options.delete:
         person.delete(found, opt_out=options.opt_out)

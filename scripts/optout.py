@@ -14,9 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import boto3
-
 from scripts.forget import masked
+from scripts.stack import StackError, explained_errors, find, new_session
 from segment_msg91.phone_numbers import is_region, read_number
 from segment_msg91.recipient import Change, Scope, Source
 from segment_msg91.store.aws import StoreUnavailableError
@@ -100,12 +99,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.region and not is_region(options.region):
         print("--region: must be the two letters of a country, as in IN", file=sys.stderr)
         return 2
-    recipients = _recipients(options.stack)
-    if recipients is None:
-        print("The stack has no table of opt-outs: deploy it with GuardRails=on first.", file=sys.stderr)
-        return 2
     try:
-        return _run(options, recipients)
+        with explained_errors():
+            return _run(options, _recipients(options.stack))
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 2
     except StoreUnavailableError as error:
         print(f"DynamoDB did not answer: {error}. Run it again.", file=sys.stderr)
         return 1
@@ -145,15 +144,15 @@ def _typed_number(region: str) -> str | None:
     return phone
 
 
-def _recipients(stack: str) -> Recipients | None:
-    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
-    if "RecipientsTableName" not in outputs:
-        return None
-    days = parameters.get("RetentionDays")
+def _recipients(name: str) -> Recipients:
+    session = new_session()
+    stack = find(session, name)
+    if "RecipientsTableName" not in stack.outputs:
+        raise StackError("The stack has no table of opt-outs: deploy it with GuardRails=on first.")
+    print(f"Stack {name} in {session.region_name}.", file=sys.stderr)
+    days = stack.parameters.get("RetentionDays")
     retention = timedelta(days=int(days)) if days else _RETENTION
-    return Recipients(boto3.client("dynamodb"), outputs["RecipientsTableName"], retention)
+    return Recipients(session.client("dynamodb"), stack.outputs["RecipientsTableName"], retention)
 
 
 def _parser() -> argparse.ArgumentParser:

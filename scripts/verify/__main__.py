@@ -15,9 +15,10 @@ import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scripts.stack import StackError, explained_errors, find, new_session
 from scripts.verify import console, deployment, ingest, monitoring, msg91, reports, sms
 from scripts.verify.results import Result, Status, Table, failed, skipped
-from scripts.verify.target import HTTP_TIMEOUT, MissingError, NoStackError, Sms, Target, load
+from scripts.verify.target import HTTP_TIMEOUT, MissingError, Sms, Target, load
 from segment_msg91.fields import phone_digits
 
 TIMEOUT: Final = 180.0
@@ -89,22 +90,18 @@ def main(arguments: list[str] | None = None, session: boto3.Session | None = Non
     options = _parse(arguments)
     try:
         real_sms = _sms(options)
-        with httpx.Client(timeout=HTTP_TIMEOUT) as http:
+        with explained_errors(), httpx.Client(timeout=HTTP_TIMEOUT) as http:
             target = load(
-                session or boto3.Session(),
-                options.stack,
+                find(session or new_session(), options.stack),
                 http,
                 sms=real_sms,
                 timeout=options.timeout,
                 progress=lambda text: print(text, file=sys.stderr, flush=True),
             )
             return _run(target, real_sms)
-    except (NoStackError, _UsageError) as error:
-        return _refuse(str(error))
-    except BotoCoreError as error:
-        return _refuse(f"AWS can't be asked: {error} Set up the AWS CLI (aws configure), AWS_PROFILE or AWS_REGION.")
-    except ClientError as error:
-        return _refuse(f"AWS refuses: {error}. See which credentials are used: aws sts get-caller-identity.")
+    except (StackError, _UsageError) as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 class _UsageError(Exception):
@@ -139,7 +136,7 @@ def _sms(options: argparse.Namespace) -> Sms | None:
 def _run(target: Target, real_sms: Sms | None) -> int:
     credentials = [value for values in target.secret.members.values() for value in values]
     table = Table([*credentials, *([real_sms.to] if real_sms else [])])
-    table.say(f"Stack {target.stack}. What this run sends has ids that begin with {target.marker}.\n")
+    table.say(f"Stack {target.stack} in {target.region}. What is sent now has ids that begin with {target.marker}.\n")
     table.head()
     results: dict[str, Result] = {}
     try:
@@ -185,11 +182,6 @@ def _summary(results: dict[str, Result]) -> str:
     counts = {status: sum(result.status is status for result in results.values()) for status in Status}
     counted = [f"{count} {status}" for status, count in counts.items() if count]
     return f"{', '.join(counted)}."
-
-
-def _refuse(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

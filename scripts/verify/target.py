@@ -12,11 +12,11 @@ import boto3
 import httpx
 from botocore.exceptions import ClientError
 
+from scripts.stack import Stack
 from segment_msg91.masking import without_numbers
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 HTTP_TIMEOUT: Final = 35.0
 """Seconds; more than API Gateway grants a function."""
 _MAX_QUOTE: Final = 200
-
-
-class NoStackError(Exception):
-    """There is no stack of this name; the message has the region."""
 
 
 class MissingError(Exception):
@@ -89,6 +85,7 @@ class Target:
     """All that a check needs."""
 
     stack: str
+    region: str
     status: str
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
@@ -132,27 +129,23 @@ class Target:
 
 
 def load(
-    session: boto3.Session,
-    stack: str,
+    stack: Stack,
     http: httpx.Client,
     *,
     sms: Sms | None,
     timeout: float,
     progress: Callable[[str], None],
 ) -> Target:
-    """Read a stack's description. Raises NoStackError, and botocore's errors."""
-    cloudformation = session.client("cloudformation")
-    described = _describe(cloudformation, stack)
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    """Read a stack's resources and its secret. Raises botocore's errors."""
+    session = stack.session
     return Target(
-        stack=stack,
-        status=described["StackStatus"],
-        parameters={
-            parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described.get("Parameters", [])
-        },
-        outputs=outputs,
-        resources=tuple(_resources(cloudformation, stack)),
-        secret=_read_secret(session, outputs.get("SecretArn", "")),
+        stack=stack.name,
+        region=session.region_name,
+        status=stack.status,
+        parameters=stack.parameters,
+        outputs=stack.outputs,
+        resources=tuple(_resources(session.client("cloudformation"), stack.name)),
+        secret=_read_secret(session, stack.outputs.get("SecretArn", "")),
         aws=Aws(
             session.client("dynamodb"), session.client("sqs"), session.client("cloudwatch"), session.client("logs")
         ),
@@ -177,20 +170,6 @@ def words_of(response: httpx.Response) -> str:
     said = json_of(response).get("message")
     words = without_numbers(str(said))[:_MAX_QUOTE].rstrip(".") if said else "no message"
     return f"HTTP {response.status_code}, {words}"
-
-
-def _describe(cloudformation: "CloudFormationClient", stack: str) -> "StackTypeDef":
-    try:
-        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        region = cloudformation.meta.region_name
-        raise NoStackError(
-            f"There is no stack {stack} in {region}, in the account of these credentials. Check STACK= and AWS_REGION; "
-            "aws cloudformation list-stacks shows what there is."
-        ) from error
-    return described
 
 
 def _resources(cloudformation: "CloudFormationClient", stack: str) -> Iterator[Resource]:

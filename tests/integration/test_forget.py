@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -15,12 +16,14 @@ from scripts.forget import Person, Tables, masked
 from segment_msg91.recipient import Change, Scope, Source
 from segment_msg91.settings import GuardRailSettings
 from segment_msg91.store.recipients import Recipients
+from tests.fakes.stack import FakeCloudFormation, FakeSession
 
 if TYPE_CHECKING:
     from segment_msg91.use_cases.delivery_reports import Reporter
     from tests.fakes.aws import Aws, Item
     from tests.fakes.clock import Clock
     from tests.fakes.events import Track
+    from tests.fakes.msg91 import FakeMsg91
     from tests.integration.conftest import Send
 
 type Report = Callable[..., None]
@@ -146,6 +149,19 @@ def test_a_message_with_a_report_that_no_index_leads_to_is_counted(aws: "Aws") -
     assert (len(found.messages), len(found.reports), found.unlinked_reports) == (1, 0, 1)
 
 
+def test_a_report_of_an_earlier_attempt_needs_a_scan(
+    send: "Send", report: Report, track: "Track", aws: "Aws", msg91: "FakeMsg91"
+) -> None:
+    msg91.answers("", 503)  # although it has sent the SMS
+    (result,) = send(track(PHONE))
+    send(track(PHONE))
+    report(requestId="first-attempt", number=PHONE, CRQID=result.crqid)
+    report(requestId=aws.messages()[0]["request_id"], number=PHONE, CRQID=result.crqid)
+    person = Person(aws.dynamodb, TABLES, PHONE)
+    assert (len(person.find().reports), person.find().unlinked_reports) == (1, 1)
+    assert len(person.find(scan=True).reports) == 2
+
+
 @pytest.mark.usefixtures("_unlinked_reports")
 def test_a_scan_finds_what_no_index_leads_to(aws: "Aws") -> None:
     found = Person(aws.dynamodb, TABLES, PHONE).find(scan=True)
@@ -228,19 +244,11 @@ def test_a_stack_without_guard_rails_has_no_table_to_look_at(send: "Send", track
     assert (aws.messages(), len(aws.recipients())) == ([], 1)
 
 
-class _CloudFormation:
-    """A stack's outputs."""
-
-    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
-        outputs = [{"OutputKey": name, "OutputValue": value} for name, value in OUTPUTS.items()]
-        return {"Stacks": [{"StackName": StackName, "Outputs": outputs}]}
-
-
 @pytest.fixture
 def run(aws: "Aws", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Forget:
     """Run the script, type a number, and return what it printed."""
-    clients = {"cloudformation": _CloudFormation(), "dynamodb": aws.dynamodb}
-    monkeypatch.setattr(boto3, "client", clients.__getitem__)
+    clients = {"cloudformation": FakeCloudFormation(dict(OUTPUTS), {}), "dynamodb": aws.dynamodb}
+    monkeypatch.setattr(boto3, "Session", partial(FakeSession, clients))
 
     def main(*arguments: str, typed: str = PHONE) -> str:
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
@@ -270,7 +278,7 @@ def test_the_script_shows_no_number(run: Forget, send: "Send", track: "Track") -
 
 @pytest.mark.usefixtures("_unlinked_reports")
 def test_the_script_says_when_a_scan_is_needed(run: Forget) -> None:
-    assert "No index leads to the reports of 1 message: run again with --scan." in run()
+    assert "No index leads to all reports that 1 message may have: run again with --scan." in run()
     assert "1 message, 1 report.\nDeleted.\n|" in run("--delete", "--scan")
 
 

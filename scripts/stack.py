@@ -1,0 +1,66 @@
+"""A deployed stack, found in the account and the region that the AWS CLI uses."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+class StackError(Exception):
+    """The stack can't be asked. The text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack's description, and the session that found it."""
+
+    session: boto3.Session
+    name: str
+    status: str
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+
+
+def new_session() -> boto3.Session:
+    """Return a session in the AWS CLI's region. The CLI reads AWS_REGION first, which boto3 does not know."""
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+
+
+def find(session: boto3.Session, name: str) -> Stack:
+    """Describe a stack. Raises StackError if there is none, and botocore's errors."""
+    cloudformation = session.client("cloudformation")
+    try:
+        (described,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise StackError(
+            f"There is no stack {name} in {session.region_name}, in the account of these credentials. Check STACK= and "
+            "AWS_REGION; aws cloudformation list-stacks shows what there is."
+        ) from error
+    return Stack(
+        session=session,
+        name=name,
+        status=described["StackStatus"],
+        outputs={one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])},
+        parameters={one["ParameterKey"]: one["ParameterValue"] for one in described.get("Parameters", [])},
+    )
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Raise botocore's errors as StackError."""
+    try:
+        yield
+    except BotoCoreError as error:
+        problem = str(error).rstrip(".")
+        raise StackError(
+            f"AWS can't be asked: {problem}. Set up the AWS CLI (aws configure), AWS_PROFILE or AWS_REGION."
+        ) from error
+    except ClientError as error:
+        raise StackError(
+            f"AWS refuses: {error}. See which credentials are used: aws sts get-caller-identity."
+        ) from error
