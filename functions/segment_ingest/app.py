@@ -26,6 +26,8 @@ from segment_msg91.store.messages import Messages
 from segment_msg91.use_cases.segment_ingest import Result, Sender, Status, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -44,8 +46,8 @@ METRIC_OF: Final = {
     Status.IN_FLIGHT: "SmsRetry",
 }
 _ROUTINE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIPPED})
-# Their reasons are our own texts. Others may quote MSG91, which may quote a number.
-_OWN_WORDS: Final = frozenset({Status.SKIPPED, Status.SUPPRESSED})
+# An alarm may lead to them, at any LogLevel but ERROR.
+_PROBLEMS: Final = frozenset({Status.INVALID, Status.REJECTED, Status.HELD, Status.UNKNOWN})
 
 
 @cache
@@ -121,7 +123,7 @@ def _record(results: list[Result]) -> None:
         statuses = Counter(one.status for one in superseded if one.status)
         count_superseded(statuses, Counter(one.category for one in superseded if one.category))
     for result in results:
-        log = logger.debug if result.status in _ROUTINE else logger.info
+        log = _log_of(result)
         log(
             "event",
             status=result.status,
@@ -129,8 +131,15 @@ def _record(results: list[Result]) -> None:
             crqid=result.crqid,
             request_id=result.request_id,
             error_code=result.error_code,
-            reason=result.reason if result.status in _OWN_WORDS else None,
+            failure_category=result.failure_category,
+            reason=None if result.is_quote else result.reason,  # a quoted text may contain a number
         )
+
+
+def _log_of(result: Result) -> "Callable[..., None]":
+    if result.status in _PROBLEMS:
+        return logger.warning
+    return logger.debug if result.status in _ROUTINE else logger.info
 
 
 if in_lambda():  # the init phase has a whole core, and no request waits for it

@@ -1,5 +1,6 @@
 """Logs are JSON lines that say what happened, and contain no phone number, text or key on any path."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,10 @@ def _most_talkative() -> Iterator[None]:
 @pytest.fixture
 def event(track: "Track") -> dict[str, Any]:
     return track(PHONE, message=TEXT, firstName="Secret Name") | {"userId": "user@example.org"}
+
+
+def _events(output: "Output") -> list[dict[str, Any]]:
+    return [line for line in output.logs() if line["message"] == "event"]
 
 
 def _leaked(output: "Output") -> list[str]:
@@ -145,6 +150,67 @@ def test_a_log_line_leads_from_an_event_to_its_request(
     (result,) = ingest(event).body["results"]
     ids = [{line.get(name) for name in ("message_id", "crqid", "request_id")} for line in output.logs()]
     assert {"message-1", result["crqid"], result["requestId"]} in ids
+
+
+@pytest.mark.parametrize(
+    ("prepare", "logged"),
+    [
+        (lambda msg91: msg91.refuses("203", TEXT), {"status": "rejected", "failure_category": "dlt_header"}),
+        (lambda msg91: msg91.refuses("301", TEXT), {"status": "held", "error_code": "301"}),
+        (
+            lambda msg91: msg91.breaks_off(httpx.ReadTimeout(TEXT)),
+            {"status": "unknown", "reason": "MSG91 gave no readable answer (ReadTimeout)"},
+        ),
+    ],
+    ids=["rejected", "held", "unknown"],
+)
+def test_what_msg91_did_not_accept_is_a_warning_with_its_cause(
+    prepare: Callable[["FakeMsg91"], None],
+    logged: dict[str, str],
+    ingest: "Endpoint",
+    msg91: "FakeMsg91",
+    track: "Track",
+    output: "Output",
+) -> None:
+    prepare(msg91)
+    ingest(track(PHONE))
+    (line,) = _events(output)
+    assert line["level"] == "WARNING"
+    assert {name: str(line[name]).partition(";")[0] for name in logged} == logged
+
+
+def test_an_invalid_event_is_a_warning_that_names_the_field(
+    ingest: "Endpoint", track: "Track", output: "Output"
+) -> None:
+    ingest(track("12345"))
+    (line,) = _events(output)
+    assert line["level"] == "WARNING"
+    assert line["reason"].startswith("properties.phone: ")
+
+
+def test_a_missing_authkey_is_in_the_log(ingest: "Endpoint", track: "Track", aws: "Aws", output: "Output") -> None:
+    aws.set_secret(json.dumps({"segment_token": "segment-token-of-24-characters"}))
+    ingest(track(PHONE), {"authorization": "Bearer segment-token-of-24-characters"})
+    assert "msg91_authkey is missing" in output.text
+
+
+def test_a_retry_is_logged_with_its_cause(
+    ingest: "Endpoint", track: "Track", dynamodb: "UnreliableDynamoDb", output: "Output"
+) -> None:
+    dynamodb.refuses_everything("AccessDeniedException")
+    ingest(track(PHONE))
+    assert [line["reason"] for line in _events(output)] == [
+        "the database did not take the claim (AccessDeniedException)"
+    ]
+
+
+def test_words_of_msg91_are_not_logged_when_the_circuit_is_open(
+    ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
+) -> None:
+    for number in range(8):
+        msg91.refuses("301", f"No balance for {TEXT}")
+        ingest(track(PHONE, f"message-{number}"))
+    assert TEXT not in output.text
 
 
 def test_a_skipped_event_is_logged_with_its_reason(ingest: "Endpoint", output: "Output") -> None:

@@ -35,6 +35,8 @@ class OpenReason:
     code: str | None
     reason: str | None = field(repr=False)
     category: Category | None = None
+    quotes_msg91: bool = False
+    """Whether `reason` has MSG91's words."""
 
     @property
     def open_for(self) -> timedelta:

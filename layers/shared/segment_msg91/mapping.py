@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from segment_msg91.encoding import encoding_of
 from segment_msg91.fields import by_canonical_name, canonical, phone_digits, text_of, well_formed
@@ -68,6 +68,14 @@ class MalformedMappingNameError(ValueError):
 class _InvalidFieldError(ValueError):
     """A field can't be sent. The text names the field and the remedy, and quotes no value."""
 
+    quotes_event: ClassVar = False
+
+
+class _InvalidVariableError(_InvalidFieldError):
+    """A template's variable can't be sent. The text quotes its name, which is the event's."""
+
+    quotes_event: ClassVar = True
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -124,6 +132,8 @@ class Invalid:
     origin: Origin
     crqid: str | None = None
     phone: str | None = field(default=None, repr=False)
+    quotes_event: bool = False
+    """Whether `reason` quotes the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +202,7 @@ def to_sms(
     try:
         return replace(_sms(crqid, request, phone, defaults), promotional=_is_promotional(fields))
     except _InvalidFieldError as problem:
-        return Invalid(request.at(problem), origin, crqid, phone or bad_phone)
+        return Invalid(request.at(problem), origin, crqid, phone or bad_phone, problem.quotes_event)
 
 
 def read(event: Mapping[str, Any], mapping: str | None) -> Request:
@@ -409,7 +419,7 @@ def _variables(fields: Mapping[str, Any], *, is_mapped: bool) -> dict[str, str]:
         if text is None:
             if is_mapped:
                 continue
-            raise _InvalidFieldError(f"variables.{well_formed(name)[:_MAX_NAME_LENGTH]}: must be a text or number")
+            raise _InvalidVariableError(f"variables.{well_formed(name)[:_MAX_NAME_LENGTH]}: must be a text or number")
         if canonical(name) not in ("mobiles", "crqid"):  # the recipient's own fields in a Flow request
             variables[well_formed(name)] = text
     return variables

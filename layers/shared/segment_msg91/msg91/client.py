@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx
@@ -52,7 +52,7 @@ _STATE_OF: Final = {
 class Outcome:
     """The outcome of a request: accepted, rejected, held, retryable or unknown.
 
-    `is_unanswered`: MSG91 was not reached, or did not answer in time.
+    `is_unanswered`: MSG91 was not reached, or did not answer in time. `quotes_msg91`: `error` has MSG91's words.
     """
 
     state: SendState
@@ -61,6 +61,7 @@ class Outcome:
     error: str | None = field(default=None, repr=False)
     is_throttled: bool = False
     is_unanswered: bool = False
+    quotes_msg91: bool = False
 
     @property
     def is_auth_error(self) -> bool:
@@ -195,6 +196,11 @@ def outcome_of(status: int, content: bytes) -> Outcome:
     """
     answer = _object(content)
     message = _message(answer)
+    outcome = _classified(status, answer, message)
+    return replace(outcome, quotes_msg91=True) if message and message in (outcome.error or "") else outcome
+
+
+def _classified(status: int, answer: dict[str, Any] | None, message: str) -> Outcome:
     if _is_success(answer):
         if httpx.codes.is_success(status):
             return Outcome(SendState.ACCEPTED, request_id=message or None)

@@ -103,6 +103,8 @@ class Result:
     """Under what its message, or this event, is counted and no message is, or no longer."""
     was_in_doubt: bool = False
     """Whether its message was in doubt before, and is counted as such."""
+    is_quote: bool = False
+    """Whether `reason` has words of MSG91's or of the event's, which may be private."""
 
     @property
     def http_status(self) -> int:
@@ -247,19 +249,19 @@ class Sender:
             message_id,
             crqid=found.crqid,
             request_id=found.request_id,
-            reason=found.error,
             error_code=found.error_code,
         )
+        explained = replace(before, reason=found.error, is_quote=found.error is not None)
         if found.is_reported or found.send_state in _FINAL:
             reason = f"{found.send_state} by an earlier delivery" + (f": {found.error}" if found.error else "")
-            return replace(before, reason=reason)
+            return replace(explained, reason=reason)
         if found.send_state is SendState.SENDING and found.lease_until > instant(now):
             return replace(before, status=Status.IN_FLIGHT, reason="an earlier delivery is sending it")
         if found.send_state not in IN_DOUBT:
             return replace(before, status=Status.RETRY, reason="another delivery just changed this message")
         if found.send_state is SendState.SENDING and (problem := self._why_not_given_up(found, now)):
             return replace(before, status=Status.RETRY, reason=problem)
-        in_doubt = replace(before, status=Status.UNKNOWN, was_in_doubt=found.send_state is SendState.UNKNOWN)
+        in_doubt = replace(explained, status=Status.UNKNOWN, was_in_doubt=found.send_state is SendState.UNKNOWN)
         return self._in_doubt(in_doubt, is_wanted=isinstance(wanted, Sms))
 
     def _why_not_given_up(self, found: Found, now: datetime) -> str | None:
@@ -348,6 +350,7 @@ class Sender:
             error_code=outcome.error_code,
             failure_category=outcome.failure_category,
             superseded=_superseded_by(claim),
+            is_quote=outcome.quotes_msg91,
         )
         if result.status is Status.UNKNOWN:
             return self._in_doubt(result)
@@ -416,8 +419,10 @@ def _refused(wanted: Wanted) -> Result:
     """Answer for an event that was put on record, and is not sent."""
     if isinstance(wanted, Suppressed):
         return _suppressed(wanted, wanted)
-    reason = wanted.reason if isinstance(wanted, Invalid) else None
-    return Result(Status.INVALID, wanted.origin.message_id, crqid=wanted.crqid, reason=reason)
+    invalid = Result(Status.INVALID, wanted.origin.message_id, crqid=wanted.crqid)
+    return (
+        replace(invalid, reason=wanted.reason, is_quote=wanted.quotes_event) if isinstance(wanted, Invalid) else invalid
+    )
 
 
 def _suppressed(wanted: Sms | Suppressed, refusal: "Refusal | Suppressed") -> Result:
@@ -477,19 +482,19 @@ def _open_reason(outcome: Outcome) -> OpenReason | None:
     if not outcome.concerns_every_message:
         return None
     kind = FailureKind.UNANSWERED if outcome.is_unanswered else FailureKind.REFUSED
-    return OpenReason(kind, outcome.error_code, outcome.reason, outcome.failure_category)
+    return OpenReason(kind, outcome.error_code, outcome.reason, outcome.failure_category, outcome.quotes_msg91)
 
 
 def _outcome_of_open_circuit(reason: OpenReason) -> Outcome:
     if reason.kind is FailureKind.REFUSED:
-        return Outcome(SendState.HELD, error_code=reason.code, error=reason.reason)
-    return Outcome(SendState.RETRYABLE, error=_advice(reason))
+        return Outcome(SendState.HELD, error_code=reason.code, error=reason.reason, quotes_msg91=reason.quotes_msg91)
+    return Outcome(SendState.RETRYABLE, error=_advice(reason), quotes_msg91=reason.quotes_msg91)
 
 
 def _not_called(wanted: Sms, reason: OpenReason) -> Result:
     """Answer for an event while MSG91 is not called: nothing is claimed, and Segment delivers it again."""
     if reason.kind is FailureKind.UNANSWERED:
-        return _retry(wanted, _advice(reason))
+        return replace(_retry(wanted, _advice(reason)), is_quote=reason.quotes_msg91)
     return Result(
         Status.HELD,
         wanted.origin.message_id,
@@ -498,6 +503,7 @@ def _not_called(wanted: Sms, reason: OpenReason) -> Result:
         error_code=reason.code,
         failure_category=reason.category,
         superseded=Counted(category=reason.category),
+        is_quote=reason.quotes_msg91,
     )
 
 
