@@ -1,4 +1,4 @@
-"""When the alarms of the reconciliation go off: their metric math, with metrics that exist and that do not."""
+"""When the alarms with metric math go off, with metrics that have data and that have none."""
 
 import re
 from typing import Any, Final
@@ -32,8 +32,8 @@ def _goes_off(name: str, values: dict[str, int]) -> bool:
     [
         ({}, False),
         ({"stored": 100}, False),
-        ({"silent": 4}, False),
-        ({"silent": 5}, True),
+        ({"silent": 4, "stored": 0}, False),
+        ({"silent": 5, "stored": 0}, True),
         ({"silent": 50, "stored": 49}, True),
         ({"silent": 50, "stored": 50}, False),
         ({"silent": 5, "stored": 1000}, False),
@@ -53,11 +53,23 @@ def test_the_webhook_is_silent_if_most_statuses_came_from_the_logs(values: dict[
         ({"missing": 5, "accepted": 99}, True),
         ({"missing": 5, "accepted": 100}, False),
         ({"missing": 60, "accepted": 1000}, True),
-        ({"missing": 5}, True),
+        ({"missing": 5, "accepted": 0}, True),
     ],
 )
 def test_msg91_drops_sms_if_more_than_a_few_are_not_in_its_logs(values: dict[str, int], *, expected: bool) -> None:
     assert _goes_off("AcceptedAndDroppedAlarm", values) == expected
+
+
+@pytest.mark.parametrize(("name", "least"), [("FailedSendsAlarm", 10), ("FailedSendsAtLowTrafficAlarm", 3)])
+@pytest.mark.parametrize("accepted", [0, 1, 100])
+def test_most_sends_fail_if_together_they_outweigh(name: str, least: int, accepted: int) -> None:
+    failed = max(least, accepted + 1)
+    for rejected in (0, failed // 2, failed):
+        values = {"rejected": rejected, "invalid": failed - rejected, "accepted": accepted}
+        assert _goes_off(name, values)
+        assert not _goes_off(name, values | {"accepted": failed})
+    assert not _goes_off(name, {"rejected": least - 1, "invalid": 0, "accepted": 0})
+    assert not _goes_off(name, {"accepted": accepted})
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from segment_msg91.handler import count, count_reports, instrumented, logger, secret_problem
+from segment_msg91.handler import count, count_none, count_reports, instrumented, logger, secret_problem
 from segment_msg91.msg91.logs import Logs
 from segment_msg91.recording import Recorder
 from segment_msg91.redaction import redacted
@@ -83,8 +83,12 @@ def _record(outcome: Reconciliation) -> None:
     count("ReconciliationFailed", bool(outcome.problems))
     count("SmsUnreported", outcome.unreported)
     count("SmsNotSent", outcome.not_sent)
-    count("SmsMissingInLogs", outcome.missing)
-    count("WebhookSilent", outcome.silent)
+    if outcome.missing:
+        count("SmsMissingInLogs", outcome.missing)
+        count_none("SmsAccepted")
+    if outcome.silent:
+        count("WebhookSilent", outcome.silent)
+        count_none("ReportStored")
     count_reports(outcome.tally)
     counts = outcome.as_json() | {"unreadable": outcome.unreadable}
     if outcome.problems:

@@ -9,6 +9,7 @@ from segment_msg91.authentication import authenticate_segment
 from segment_msg91.handler import (
     answers_errors,
     count,
+    count_none,
     count_superseded,
     instrumented,
     logger,
@@ -45,6 +46,8 @@ METRIC_OF: Final = {
     Status.RETRY: "SmsRetry",
     Status.IN_FLIGHT: "SmsRetry",
 }
+# By the alarms of failed sends.
+_COMPARED: Final = ("SmsAccepted", "SmsRejected", "SmsInvalid")
 _ROUTINE: Final = frozenset({Status.ACCEPTED, Status.DUPLICATE, Status.SKIPPED})
 # An alarm may lead to them, at any LogLevel but ERROR.
 _PROBLEMS: Final = frozenset({Status.INVALID, Status.REJECTED, Status.HELD, Status.UNKNOWN})
@@ -111,8 +114,11 @@ def _metric_of(result: Result) -> str | None:
 
 def _record(results: list[Result]) -> None:
     """Count all results. Log those that a person may have to look into; the others only at DEBUG, because logs cost."""
-    for name, number in Counter(filter(None, map(_metric_of, results))).items():
+    counts = Counter(filter(None, map(_metric_of, results)))
+    for name, number in counts.items():
         count(name, number)
+    if counts["SmsRejected"] or counts["SmsInvalid"]:
+        count_none(*(name for name in _COMPARED if not counts[name]))
     suppressed = [result.suppressed_because for result in results if result.status is Status.SUPPRESSED]
     for because, number in Counter(filter(None, suppressed)).items():
         count("SmsSuppressed", number, because=because)

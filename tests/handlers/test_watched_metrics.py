@@ -40,7 +40,6 @@ LONG_AGO: Final = "2020-01-01T00:00:00.000Z"
 TEMPLATE: Final[dict[str, Any]] = load_document()
 RESOURCES: Final = TEMPLATE["Resources"]
 ALARMS: Final = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
-FAILING_SENDS: Final[str] = RESOURCES["FailingSendsAlarm"]["Properties"]["AlarmRule"]["Fn::Sub"]
 WIDGETS: Final = widgets(TEMPLATE)
 SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" (\w+)=\"(\S+)\"', 'Sum', (?:300|3600)\)")
 
@@ -220,41 +219,58 @@ def _indexes(resource: dict[str, Any]) -> list[dict[str, Any]]:
     return indexes
 
 
-def _rings(**sums: int) -> bool:
-    """Whether FailingSendsAlarm goes off after 15 minutes with these sums; a metric that is not named has no data."""
-    by_metric = {f"Sms{name.capitalize()}": total for name, total in sums.items()}
-    states = {name: _is_in_alarm(ALARMS[name], by_metric) for name in re.findall(r"\{(\w+)\}", FAILING_SENDS)}
-    rule = re.sub(r'ALARM\("\$\{(\w+)\}"\)', lambda part: str(states[part[1]]), FAILING_SENDS)
-    return bool(eval(rule.replace("AND", "and").replace("OR", "or").replace("NOT", "not")))  # noqa: S307 - our own rule
+def _values(output: "Output") -> dict[str, float]:
+    """Return the sum of each metric; one without data is not in it."""
+    sums: dict[str, float] = {}
+    for emf in (json.loads(line) for line in output.text.splitlines() if "CloudWatchMetrics" in line):
+        for metric in emf["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(emf[metric["Name"]])
+    return sums
 
 
-def _is_in_alarm(alarm: dict[str, Any], sums: dict[str, int]) -> bool:
-    assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("GreaterThanOrEqualToThreshold", "notBreaching")
-    if "MetricName" in alarm:
-        return sums.get(alarm["MetricName"], 0) >= int(alarm["Threshold"])
-    (expression,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
-    operands = {one["Id"]: sums.get(one["MetricStat"]["Metric"]["MetricName"]) for one in alarm["Metrics"][1:]}
-    if None in operands.values():
-        return False  # metric math has no value if one of its metrics has none
-    compared = re.fullmatch(r"IF\((\w+) >= (\w+), 1, 0\)", expression)
-    assert compared
-    first, second = (operands[name] or 0 for name in compared.groups())
-    return first >= second
+def test_with_a_failed_send_each_metric_that_its_alarms_compare_has_data(
+    ingest: "Endpoint", msg91: "FakeMsg91", track: "Track", output: "Output"
+) -> None:
+    ingest(track("12"))
+    assert _values(output) == {"SmsAccepted": 0, "SmsRejected": 0, "SmsInvalid": 1}
+    msg91.refuses("203")
+    ingest(track("919800000001", "message-2"))
+    sums = _values(output)
+    assert (sums["SmsAccepted"], sums["SmsRejected"], sums["SmsInvalid"]) == (0, 1, 1)
+
+
+def test_an_accepted_message_counts_no_other_outcome(ingest: "Endpoint", track: "Track", output: "Output") -> None:
+    ingest(track("919800000001"))
+    assert _values(output) == {"SmsAccepted": 1}
 
 
 @pytest.mark.parametrize(
-    ("sums", "rings"),
-    [
-        ({}, False),
-        ({"accepted": 100}, False),
-        ({"rejected": 9}, False),
-        ({"rejected": 10}, True),
-        ({"invalid": 10}, True),
-        ({"rejected": 10, "accepted": 9}, True),
-        ({"rejected": 10, "accepted": 10}, False),
-        ({"invalid": 1000, "accepted": 999, "rejected": 1}, True),
-        ({"invalid": 20, "accepted": 1000, "rejected": 20}, False),
-    ],
+    ("is_in_logs", "counted", "compared"),
+    [(True, "WebhookSilent", "ReportStored"), (False, "SmsMissingInLogs", "SmsAccepted")],
 )
-def test_the_alarm_of_failing_sends_goes_off_when_they_outweigh(sums: dict[str, int], *, rings: bool) -> None:
-    assert _rings(**sums) == rings
+def test_with_what_the_logs_show_the_metric_that_its_alarm_compares_has_data(  # noqa: PLR0913 - all there is
+    *,
+    is_in_logs: bool,
+    counted: str,
+    compared: str,
+    ingest: "Endpoint",
+    reconcile: "Invoke",
+    logs: "FakeLogs",
+    track: "Track",
+    output: "Output",
+) -> None:
+    sent = ingest(track("919800000001")).body["results"][0]["crqid"]
+    other = ingest(track("919800000002", "message-2")).body["results"][0]["crqid"]
+    logs.has("919800000001" if is_in_logs else "919800000002", CRQID=sent if is_in_logs else other)
+    before = _values(output)
+    reconcile({})
+    after = _values(output)
+    assert (after[counted], before.get(counted)) == (1, None)
+    assert compared in _names_of_last(output)
+    assert after[compared] == before.get(compared, 0)
+
+
+def _names_of_last(output: "Output") -> set[str]:
+    """Return the metrics without a dimension of the last invocation."""
+    *_, last = (emf for emf in map(json.loads, output.text.splitlines()) if "_aws" in emf and "status" not in emf)
+    return {metric["Name"] for metric in last["_aws"]["CloudWatchMetrics"][0]["Metrics"]}

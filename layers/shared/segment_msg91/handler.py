@@ -79,6 +79,12 @@ def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **di
             metric.add_dimension(dimension, member)
 
 
+def count_none(*names: str) -> None:
+    """Add 0 to metrics that an alarm compares with another one: metric math has no value if one of them has no data."""
+    for name in names:
+        metrics.add_metric(name, MetricUnit.Count, 0)
+
+
 def count_reports(tally: "Tally") -> None:
     """Count what reports have changed."""
     count("ReportConflict", tally.conflicts)
