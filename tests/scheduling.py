@@ -95,9 +95,9 @@ def mark_sizes(items: Iterable[pytest.Item]) -> None:
 def without_repeats(items: Iterable[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Divide tests into those to run and those to leave out.
 
-    The named chaos scenarios take long and run on one engine: on DynamoDB Local if this machine can have it, else on
-    moto. The short form with everything at once runs on both. Faults of AWS are injected in front of the engine, so
-    DynamoDB Local gets one of each effect, and moto gets all.
+    The named chaos scenarios take long and run on one engine: on DynamoDB Local if npm is there, else on moto. The
+    short form with everything at once runs on both. Faults of AWS are injected in front of the engine, so DynamoDB
+    Local gets one of each effect, and moto gets all.
     """
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []

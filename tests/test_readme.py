@@ -4,6 +4,7 @@ import json
 import re
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -151,6 +152,14 @@ def test_every_link_and_anchor_resolves(document: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 150
+
+
+def test_the_name_of_the_production_stack_is_that_of_samconfig() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    name = config["production"]["global"]["parameters"]["stack_name"]
+    for document in (README, (ROOT / "docs/operations.md").read_text()):
+        named = re.findall(r"STACK=([a-z0-9-]+)`?[^.]*--config-env production", document)
+        assert named == [name] * document.count("--config-env production")
 
 
 def test_make_targets_exist() -> None:
