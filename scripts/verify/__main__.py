@@ -158,24 +158,37 @@ def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
         return check.run(target)
     except MissingError as error:
         return skipped(f"It needs {error}, which is missing.")
-    except httpx.HTTPError as error:
-        return failed(
-            f"The stack's URL does not answer ({type(error).__name__}).",
-            "Check this machine's network, and that the API of the stack still exists.",
-        )
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        what = f"{error.operation_name}: {code}"
-        if code in _CREDENTIALS:
+    except Exception as error:  # noqa: BLE001 - the other checks still run, and delete what this run has stored
+        return _explained(error)
+
+
+def _explained(error: Exception) -> Result:
+    """Say what an error of a check means. Never quotes its text, which may have a credential in it."""
+    match error:
+        case httpx.HTTPError():
             return failed(
-                f"AWS does not let you look ({what}).",
-                "Use credentials with the permissions of docs/operations.md#verify-a-deployment.",
+                f"The stack's URL does not answer ({type(error).__name__}).",
+                "Check this machine's network, and that the API of the stack still exists.",
             )
-        return failed(
-            f"AWS refuses {what}.", "If it no longer exists, deploy again; otherwise try again in some minutes."
-        )
-    except BotoCoreError as error:
-        return failed(f"AWS does not answer ({type(error).__name__}).", "Try again in some minutes.")
+        case ClientError():
+            code = error.response["Error"]["Code"]
+            what = f"{error.operation_name}: {code}"
+            if code in _CREDENTIALS:
+                return failed(
+                    f"AWS does not let you look ({what}).",
+                    "Use credentials with the permissions of docs/operations.md#verify-a-deployment.",
+                )
+            return failed(
+                f"AWS refuses {what}.", "If it no longer exists, deploy again; otherwise try again in some minutes."
+            )
+        case BotoCoreError():
+            return failed(f"AWS does not answer ({type(error).__name__}).", "Try again in some minutes.")
+        case _:
+            return failed(
+                f"The check ended with an unexpected error ({type(error).__name__}).",
+                "A credential or a URL may be malformed: first repair what else failed. If nothing else did, this is a "
+                "defect of make verify; report it with the type of the error.",
+            )
 
 
 def _summary(results: dict[str, Result]) -> str:

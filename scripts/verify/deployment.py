@@ -1,5 +1,6 @@
 """Checks of the stack itself: its state, its outputs and its secret."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,6 +29,8 @@ OPTIONAL_MEMBERS: Final = {"console_token": "Console", "segment_write_key": "Del
 TOKENS: Final = ("segment_token", "report_token", "console_token")
 MAX_CREDENTIALS: Final = 2
 """The current one and the one it replaces."""
+_UNPRINTABLE: Final = re.compile(r"[^!-~]")
+_NOT_IN_A_PATH: Final = re.compile(r"[/?#%]")
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
 _ROLLED_BACK: Final = ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
@@ -80,6 +83,11 @@ def _problems(target: Target) -> Iterator[str]:
             yield f"{name} lists {len(values)} credentials; only the first {MAX_CREDENTIALS} count"
         if name in TOKENS and any(len(value) < MIN_TOKEN_LENGTH for value in values):
             yield f"{name} is shorter than {MIN_TOKEN_LENGTH} characters, so the functions do not accept it"
+        # Copying adds such characters, and no one sees them. Headers and URLs can't carry them.
+        if any(_UNPRINTABLE.search(value) for value in values):
+            yield f"{name} has a space or a character that is not printable ASCII: store it again without that"
+        if name == "report_token" and any(_NOT_IN_A_PATH.search(value) for value in values):
+            yield f"{name} has one of / ? # %, which mean something else in a URL: make another one"
 
 
 def _wanted(target: Target, always: tuple[str, ...], optional: dict[str, str]) -> list[str]:

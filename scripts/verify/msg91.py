@@ -32,6 +32,11 @@ def authkey_is_valid(target: Target) -> Result:
     url = target.parameter("Msg91BaseUrl").rstrip("/") + _PATH
     try:
         response = target.http.get(url, headers={"authkey": authkey})
+    except httpx.InvalidURL:
+        return failed(
+            "The parameter Msg91BaseUrl is no valid address, so every message is held.",
+            "Deploy with a host of MSG91's, such as Msg91BaseUrl=https://control.msg91.com.",
+        )
     except httpx.HTTPError as error:
         return warning(
             f"MSG91 could not be asked from here ({type(error).__name__}).",

@@ -185,6 +185,8 @@ def _read_secret(session: boto3.Session, secret_id: str) -> Secret:
         return Secret.parse(session.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
     except ClientError as error:
         return Secret(problem=f"Secrets Manager refuses to return it: {error.response['Error']['Code']}.")
+    except KeyError:
+        return Secret(problem="The secret is binary, which the functions do not read: store it with --secret-string.")
 
 
 def _credentials(value: object) -> tuple[str, ...]:

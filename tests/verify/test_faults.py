@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.interception import PASS, Call, Refuse, Verdict
 from sandbox.template import STACK_NAME
+from scripts.verify import reports
 from tests.verify.conftest import SECRET, Verify, World, signed
 
 
@@ -181,6 +182,52 @@ FAULTS: Final = (
         "the secret is not JSON",
         lambda world: world.stack.aws.secrets.put_secret_value(SecretId="Secret", SecretString="{,}"),
         {"secret complete": "not a JSON object"},
+    ),
+    Fault(
+        "the secret is binary",
+        lambda world: world.stack.aws.secrets.put_secret_value(SecretId="Secret", SecretBinary=b"{}"),
+        {"secret complete": "binary, which the functions do not read: store it with --secret-string"},
+    ),
+    Fault(
+        "a token has a letter that a header can't carry",
+        lambda world: world.set_secret(segment_token="é" * 24),
+        {
+            "secret complete": "segment_token has a space or a character that is not printable ASCII",
+            "Segment: event with token skipped": "unexpected error (UnicodeEncodeError)",
+            "Segment: malformed body named": "unexpected error (UnicodeEncodeError)",
+        },
+    ),
+    Fault(
+        "the authkey has a character that no one sees",
+        lambda world: world.set_secret(msg91_authkey=f"{SECRET['msg91_authkey']}\u200bx"),
+        {
+            "secret complete": "msg91_authkey has a space or a character that is not printable ASCII",
+            "authkey valid at MSG91": "unexpected error (UnicodeEncodeError)",
+        },
+    ),
+    Fault(
+        "the shared secret has a space inside",
+        lambda world: world.set_secret(segment_shared_secret=[SECRET["segment_shared_secret"], "two words"]),
+        {"secret complete": "segment_shared_secret has a space"},
+    ),
+    Fault(
+        "the report_token has two lines",
+        lambda world: world.set_secret(report_token=f"{'a' * 24}\n{'b' * 24}"),
+        {
+            "secret complete": "report_token has a space or a character that is not printable ASCII",
+            "report stored": "unexpected error (InvalidURL)",
+            "unreadable report quarantined": "unexpected error (InvalidURL)",
+        },
+    ),
+    Fault(
+        "a report_token has a slash",
+        lambda world: world.set_secret(report_token=[SECRET["report_token"], "a/b" * 8]),
+        {"secret complete": "report_token has one of / ? # %"},
+    ),
+    Fault(
+        "Msg91BaseUrl is no address",
+        lambda world: world.deploy(lambda _: None, Msg91BaseUrl="https://control.msg91.com:https"),
+        {"authkey valid at MSG91": "Msg91BaseUrl is no valid address"},
     ),
     Fault(
         "the output SegmentUrl is missing",
@@ -365,6 +412,22 @@ def test_what_needs_a_missing_credential_is_skipped_and_says_so(world: World, ve
 
     assert "skipped It needs report_token in the secret" in verified.row("report stored")
     assert "skipped It needs these checks to be ok first: report stored" in verified.row("report in the table")
+
+
+def test_an_unexpected_error_fails_its_check_only_and_is_not_quoted(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("what only the secret holds")
+
+    monkeypatch.setattr(reports, "_keys", fail)
+
+    verified = verify()
+
+    assert verified.code == 1
+    assert "FAILED The check ended with an unexpected error (RuntimeError)." in verified.row("report in the table")
+    assert " ok " in verified.row("unreadable report taken out")
+    assert "what only the secret holds" not in verified.out + verified.err
 
 
 def test_an_api_that_does_not_answer_fails_each_check_of_it(world: World, verify: Verify) -> None:
