@@ -6,8 +6,9 @@ Prints no credential and no number. docs/operations.md says which permissions it
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -37,11 +38,15 @@ _CREDENTIALS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check by its name. It is skipped unless the earlier checks in `needs` are ok."""
+    """A check by its name. It is skipped unless the earlier checks in `needs` are ok.
+
+    `left`: what may be left in the stack if the check cannot delete it, and how a person does.
+    """
 
     name: str
     run: Callable[[Target], Result]
     needs: tuple[str, ...] = ()
+    left: Callable[[Target], str] = lambda _: ""
 
 
 CHECKS: Final = (
@@ -59,12 +64,13 @@ CHECKS: Final = (
     Check("report stored", reports.report_is_stored),
     Check("report known the second time", reports.report_is_known, needs=("report stored",)),
     Check("report in the table", reports.report_is_found, needs=("report stored",)),
-    Check("report deleted", reports.report_is_deleted),
+    Check("report deleted", reports.report_is_deleted, left=reports.left_report),
     Check("unreadable report quarantined", reports.unreadable_report_is_kept),
     Check(
         "unreadable report taken out",
         reports.unreadable_report_is_taken_out,
         needs=("unreadable report quarantined",),
+        left=reports.left_body,
     ),
     Check(
         "metric SmsSkipped arrives",
@@ -79,6 +85,13 @@ CHECKS: Final = (
     Check("authkey valid at MSG91", msg91.authkey_is_valid),
     Check("one real SMS", sms.sms_is_delivered, needs=("Segment: signed event skipped",)),
 )
+_CLEAN_UPS: Final[tuple[tuple[Callable[[Target], object], Callable[[Target], str]], ...]] = (
+    (reports.delete, reports.left_report),
+    (partial(reports.take_out, within=0), reports.left_body),
+)
+"""What deletes something that a run has stored, and what says what may be left if that fails."""
+_IN_PROGRESS: Final = 2.0
+"""Seconds after which what was being sent when a run was stopped is stored."""
 _ALARMED: Final = (
     "These probes were counted: about ten requests answered 401, one malformed body, one quarantined body. "
     "QuarantineAlarm may go off once and recover; the alarms for refused requests need more of them."
@@ -144,8 +157,8 @@ def _run(target: Target, real_sms: Sms | None) -> int:
             results[check.name] = _result(check, target, results)
             table.row(check.name, results[check.name])
     except KeyboardInterrupt:
-        reports.clean_up(target)
-        table.say("\nStopped, and cleaned up.")
+        table.say("\nStopping: what this run has stored is deleted first.")
+        table.say(" ".join(["Stopped.", *_clean_up(target)]))
         return 1
     table.say(f"\n{_summary(results)} {_ALARMED}")
     return 1 if any(result.status is Status.FAILED for result in results.values()) else 0
@@ -159,7 +172,8 @@ def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
     except MissingError as error:
         return skipped(f"It needs {error}, which is missing.")
     except Exception as error:  # noqa: BLE001 - the other checks still run, and delete what this run has stored
-        return _explained(error)
+        explained = _explained(error)
+        return replace(explained, remedy=f"{explained.remedy} {check.left(target)}".strip())
 
 
 def _explained(error: Exception) -> Result:
@@ -175,7 +189,7 @@ def _explained(error: Exception) -> Result:
             what = f"{error.operation_name}: {code}"
             if code in _CREDENTIALS:
                 return failed(
-                    f"AWS does not let you look ({what}).",
+                    f"AWS does not let you do this ({what}).",
                     "Use credentials with the permissions of docs/operations.md#verify-a-deployment.",
                 )
             return failed(
@@ -189,6 +203,18 @@ def _explained(error: Exception) -> Result:
                 "A credential or a URL may be malformed: first repair what else failed. If nothing else did, this is a "
                 "defect of make verify; report it with the type of the error.",
             )
+
+
+def _clean_up(target: Target) -> list[str]:
+    """Delete what an interrupted run has stored. Return what may be left."""
+    time.sleep(_IN_PROGRESS)
+    left = []
+    for delete, what_is_left in _CLEAN_UPS:
+        try:
+            delete(target)
+        except Exception:  # noqa: BLE001 - each of them is tried; an output may be missing, or AWS may refuse
+            left.append(what_is_left(target))
+    return left
 
 
 def _summary(results: dict[str, Result]) -> str:

@@ -36,6 +36,8 @@ SECRET: Final = {
     },
 }
 TIMEOUT: Final = "3"
+OPERATOR: Final = "testing"
+"""The access key id of the calls of `make verify`."""
 
 type Fault = Callable[[Request], Response | None]
 """Changes a request to the API, or answers instead of the API."""

@@ -1,6 +1,7 @@
 """If something is wrong with a stack, `make verify` fails and says what to do."""
 
 import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -8,10 +9,10 @@ from typing import Any, Final
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from sandbox.interception import PASS, Call, Refuse, Verdict
+from sandbox.interception import PASS, Answer, Call, Execute, Refuse, Verdict
 from sandbox.template import STACK_NAME
 from scripts.verify import reports
-from tests.verify.conftest import SECRET, Verify, World, signed
+from tests.verify.conftest import OPERATOR, SECRET, Verify, World, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,38 @@ class RefuseWrites:
 
     def after(self, call: Call) -> None:
         """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseOperator:
+    """AWS refuses a call of `make verify`."""
+
+    operation: str
+
+    def before(self, call: Call) -> Verdict:
+        is_refused = (call.caller, call.operation) == (OPERATOR, self.operation)
+        return Refuse(400, "AccessDeniedException") if is_refused else PASS
+
+    def after(self, call: Call) -> None:
+        """Do nothing."""
+
+
+class FindNothingAtOnce:
+    """SQS answers a receive that does not wait without looking at all of its servers."""
+
+    def before(self, call: Call) -> Verdict:
+        is_short = call.operation == "ReceiveMessage" and not json.loads(call.body).get("WaitTimeSeconds")
+        return Nothing() if call.caller == OPERATOR and is_short else PASS
+
+    def after(self, call: Call) -> None:
+        """Do nothing."""
+
+
+class Nothing:
+    """An empty answer."""
+
+    def answer(self, call: Call, execute: Execute) -> Answer:  # noqa: ARG002  # the call is not executed
+        return Answer(200, b"{}")
 
 
 def adds_the_token(request: Request) -> None:
@@ -306,6 +339,16 @@ FAULTS: Final = (
         {"unreadable report taken out": "Such reports are lost"},
     ),
     Fault(
+        "the operator may not delete reports",
+        lambda world: setattr(world.stack.aws, "interceptor", RefuseOperator("DeleteItem")),
+        {"report deleted": "DELETE=1, and enter the number 919800000099"},
+    ),
+    Fault(
+        "the operator may not delete bodies",
+        lambda world: setattr(world.stack.aws, "interceptor", RefuseOperator("DeleteMessage")),
+        {"unreadable report taken out": "still be in ReportsQuarantineQueue. It begins with verify-"},
+    ),
+    Fault(
         "metrics are filtered by the log level",
         lambda world: world.deploy(filter_metrics),
         {
@@ -412,6 +455,12 @@ def test_what_needs_a_missing_credential_is_skipped_and_says_so(world: World, ve
 
     assert "skipped It needs report_token in the secret" in verified.row("report stored")
     assert "skipped It needs these checks to be ok first: report stored" in verified.row("report in the table")
+
+
+def test_a_body_is_found_although_sqs_looks_at_some_of_its_servers_first(world: World, verify: Verify) -> None:
+    world.stack.aws.interceptor = FindNothingAtOnce()
+
+    assert " ok " in verify().row("unreadable report taken out")
 
 
 def test_an_unexpected_error_fails_its_check_only_and_is_not_quoted(

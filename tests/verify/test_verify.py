@@ -14,10 +14,11 @@ from botocore.client import BaseClient
 from werkzeug.wrappers import Request
 
 from sandbox.template import PATH, STACK_NAME, load_document
+from scripts.verify import __main__ as program
 from scripts.verify import reports
-from scripts.verify.__main__ import CHECKS, main
+from scripts.verify.__main__ import CHECKS, Check, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
-from scripts.verify.results import NAME_WIDTH
+from scripts.verify.results import NAME_WIDTH, Result
 from scripts.verify.target import Target
 from segment_msg91.settings import Secrets
 from tests.verify.conftest import SECRET, Verify, World
@@ -61,6 +62,22 @@ def test_other_bodies_in_the_quarantine_stay_and_are_visible(world: World, verif
     assert sorted(left) == sorted(bodies)
 
 
+def test_more_bodies_than_it_looks_at_are_a_warning(
+    world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "_MAX_OTHERS", 10)
+    url = world.stack.aws.sqs.get_queue_url(QueueName="ReportsQuarantineQueue")["QueueUrl"]
+    for number in range(25):
+        world.stack.aws.sqs.send_message(QueueUrl=url, MessageBody=f"not a report {number}")
+
+    verified = verify()
+
+    assert verified.code == 0
+    row = verified.row("unreadable report taken out")
+    assert "warning ReportsQuarantineQueue has more than 10 other bodies." in row
+    assert "It begins with verify-" in row
+
+
 def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
     search = reports._keys  # noqa: SLF001
 
@@ -76,8 +93,29 @@ def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify, monkeypat
     assert verified.code == 1
     assert "report stored" in verified.out
     assert "report deleted" not in verified.out
-    assert "Stopped, and cleaned up." in verified.out
+    assert verified.out.endswith("\nStopped.\n")
     assert world.stack.aws.items("ReportsTable") == []
+
+
+@pytest.mark.parametrize("output", ["ReportsTableName", "ReportsQuarantineQueueUrl"])
+def test_a_run_that_is_stopped_and_cannot_clean_up_says_what_is_left(
+    world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    def stop(_: Target) -> Result:
+        raise KeyboardInterrupt
+
+    position = [check.name for check in CHECKS].index("unreadable report quarantined")
+    checks = (*CHECKS[:position], Check("stopped", stop))
+    monkeypatch.setattr(program, "CHECKS", [check for check in checks if check.name != "report deleted"])
+    world.deploy(lambda document: document["Outputs"].pop(output))
+
+    verified = verify()
+
+    assert verified.code == 1
+    left = verified.out.split("\nStopped. ")[1]
+    assert ("still be in ReportsTable" in left) == (output == "ReportsTableName")
+    assert ("still be in ReportsQuarantineQueue" in left) == (output == "ReportsQuarantineQueueUrl")
+    assert len(world.stack.aws.items("ReportsTable")) == (output == "ReportsTableName")
 
 
 def test_a_console_that_is_off_must_answer_404(world: World, verify: Verify) -> None:
