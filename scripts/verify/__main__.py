@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.stack import StackError, explained_errors, find, new_session
 from scripts.verify import console, deployment, ingest, monitoring, msg91, reports, sms
+from scripts.verify.gateway import NotStartedError
 from scripts.verify.results import Result, Status, Table, failed, skipped
 from scripts.verify.target import HTTP_TIMEOUT, MissingError, Sms, Target, load
 from segment_msg91.fields import phone_digits
@@ -179,6 +180,8 @@ def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
 def _explained(error: Exception) -> Result:
     """Say what an error of a check means. Never quotes its text, which may have a credential in it."""
     match error:
+        case NotStartedError():
+            return error.result
         case httpx.HTTPError():
             return failed(
                 f"The stack's URL does not answer ({type(error).__name__}).",

@@ -7,9 +7,15 @@ from typing import Final
 
 import httpx
 
+from scripts.verify.gateway import Route
 from scripts.verify.results import Result, failed, ok
 from scripts.verify.target import Target, json_of, words_of
 
+ROUTE: Final = Route(
+    "SegmentIngestFunction",
+    ("RequestsPerSecond", "RequestBurst"),
+    "SegmentUrl leads to another API, or its route was deleted. Run make build and sam deploy from this checkout.",
+)
 _REFUSED: Final = 401
 _SKIPPED: Final = 200
 _MALFORMED: Final = 400
@@ -69,7 +75,7 @@ def malformed_body_is_named(target: Target) -> Result:
 
 
 def post_signed(target: Target, body: bytes) -> httpx.Response:
-    """Post a body as Segment does, signed. Raises MissingError."""
+    """Post a body as Segment does, signed. Raises MissingError and NotStartedError."""
     return _post(target, body, signature=_sign(body, target.credential("segment_shared_secret")))
 
 
@@ -117,4 +123,4 @@ def _sign(body: bytes, key: str) -> str:
 def _post(target: Target, body: bytes, *, authorization: str = "", signature: str = "") -> httpx.Response:
     given = {"authorization": authorization, "x-signature": signature}
     headers = {"content-type": "application/json"} | {name: value for name, value in given.items() if value}
-    return target.http.post(target.output("SegmentUrl"), content=body, headers=headers)
+    return ROUTE.checked(target, target.http.post(target.output("SegmentUrl"), content=body, headers=headers))

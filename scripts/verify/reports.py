@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from scripts.verify.gateway import Route
 from scripts.verify.results import Result, failed, ok, skipped, warning
 from scripts.verify.target import Target, json_of, words_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
+ROUTE: Final = Route(
+    "DeliveryReportsFunction",
+    ("ReportRequestsPerSecond", "ReportRequestBurst"),
+    "If only requests with the secret's report_token are answered so, the token has a / or another character that a "
+    "URL path cannot carry: make another one (docs/operations.md#rotate-a-credential). Otherwise Msg91ReportsUrl leads "
+    "to another API: run make build and sam deploy from this checkout.",
+)
 _STORED: Final = 200
 _KEPT: Final = 202
 _REFUSED: Final = 401
@@ -56,9 +64,9 @@ def report_is_stored(target: Target) -> Result:
     if response.status_code == _KEPT:
         return failed(
             f"The report was queued instead of stored ({words_of(response)}).",
-            f"DynamoDB refuses the function. {_LOG} Check its role and ReportsTable. The made-up report may be stored "
-            "when the queue is retried: run this again after the repair, and make forget with its number, "
-            f"{_NUMBER}.",
+            f"DynamoDB refuses the function. {_LOG} Check its role, ReportsTable, and MessagesTable with its index "
+            "by_request_id. The made-up report may be stored when the queue is retried: run this again after the "
+            f"repair, and make forget with its number, {_NUMBER}.",
         )
     return _not_taken(response, "The report should be stored")
 
@@ -96,6 +104,7 @@ def unreadable_report_is_kept(target: Target) -> Result:
     """Check that a body that is not a report is quarantined."""
     body = f"{target.marker} is no delivery report".encode()
     response = target.http.post(_url(target), content=body, headers={"content-type": "text/plain"})
+    ROUTE.checked(target, response)
     if response.status_code == _KEPT and json_of(response).get("quarantined") == 1:
         return ok("A body that is no report is put into quarantine (202).")
     if response.status_code == _KEPT:
@@ -170,7 +179,7 @@ def _post_report(target: Target, url: str, request_id: str) -> httpx.Response:
         "desc": "DELIVERED",
     }
     data = json.dumps([{"requestId": request_id, "senderId": "VERIFY", "report": [report]}])
-    return target.http.post(url, data={"data": data})
+    return ROUTE.checked(target, target.http.post(url, data={"data": data}))
 
 
 def _keys(target: Target, request_id: str) -> Iterator[dict[str, Any]]:

@@ -78,7 +78,9 @@ class Table:
         print(self._safe(text), flush=True)
 
     def _print(self, name: str, status: str, text: str) -> None:
-        first, *rest = textwrap.wrap(self._safe(text), self._width, break_long_words=False) or [""]
+        # Commands and anchors have hyphens, and must stay copyable.
+        lines = textwrap.wrap(self._safe(text), self._width, break_long_words=False, break_on_hyphens=False)
+        first, *rest = lines or [""]
         print(f"{name:<{NAME_WIDTH}}{status:<{_RESULT_WIDTH}}{first}".rstrip(), flush=True)
         for line in rest:
             print(" " * (NAME_WIDTH + _RESULT_WIDTH) + line, flush=True)

@@ -117,6 +117,11 @@ class Target:
             raise MissingError(f"{name} in the secret")
         return values[0]
 
+    def physical_id(self, logical_id: str) -> str:
+        """Return the name that AWS knows a resource by; the logical id if the stack does not have it."""
+        found = (resource.physical_id for resource in self.resources if resource.logical_id == logical_id)
+        return next(found, logical_id)
+
     def waiting(self, what: str, seconds: float) -> Iterator[None]:
         """Yield for each attempt, at least once, until the seconds are over."""
         deadline = time.monotonic() + seconds

@@ -10,8 +10,8 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from sandbox.interception import PASS, Answer, Call, Execute, Refuse, Verdict
-from sandbox.template import STACK_NAME
-from scripts.verify import reports
+from sandbox.template import STACK_NAME, load_document
+from scripts.verify import ingest, reports
 from tests.verify.conftest import OPERATOR, SECRET, Verify, World, signed
 
 
@@ -25,12 +25,17 @@ class Fault:
     arguments: tuple[str, ...] = ()
 
 
-class RefuseWrites:
-    """DynamoDB refuses to store reports."""
+@dataclass(frozen=True, slots=True)
+class RefuseFunctions:
+    """AWS refuses a call of the functions."""
+
+    operation: str
+    resource: str
+    code: str
 
     def before(self, call: Call) -> Verdict:
-        is_write = call.operation == "PutItem" and call.resource == "ReportsTable"
-        return Refuse(400, "AccessDeniedException") if is_write else PASS
+        is_refused = (call.operation, call.resource) == (self.operation, self.resource) and call.caller != OPERATOR
+        return Refuse(400, self.code) if is_refused else PASS
 
     def after(self, call: Call) -> None:
         """Do nothing."""
@@ -325,8 +330,19 @@ FAULTS: Final = (
     ),
     Fault(
         "the reports table refuses writes",
-        lambda world: setattr(world.stack.aws, "interceptor", RefuseWrites()),
+        lambda world: setattr(
+            world.stack.aws, "interceptor", RefuseFunctions("PutItem", "ReportsTable", "AccessDeniedException")
+        ),
         {"report stored": "queued instead of stored"},
+    ),
+    Fault(
+        "the messages table lacks its index",
+        lambda world: setattr(
+            world.stack.aws,
+            "interceptor",
+            RefuseFunctions("Query", "MessagesTable/index/by_request_id", "ValidationException"),
+        ),
+        {"report stored": "Check its role, ReportsTable, and MessagesTable with its index by_request_id"},
     ),
     Fault(
         "the quarantine queue is gone",
@@ -455,6 +471,62 @@ def test_what_needs_a_missing_credential_is_skipped_and_says_so(world: World, ve
 
     assert "skipped It needs report_token in the secret" in verified.row("report stored")
     assert "skipped It needs these checks to be ok first: report stored" in verified.row("report in the table")
+
+
+def answers_for_the_api(path: str, status: int, words: str) -> Callable[[Request], Response | None]:
+    """Answer as API Gateway does itself, and other requests not at all."""
+    answer = json.dumps({"message": words})
+    return lambda request: (
+        Response(answer, status, content_type="application/json") if request.path.startswith(path) else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "words"),
+    [
+        (404, "Not Found", "sam deploy from this checkout"),
+        (429, "Too Many Requests", "RequestsPerSecond (now "),
+        (503, "Service Unavailable", "aws lambda get-function-concurrency --function-name"),
+    ],
+)
+def test_what_api_gateway_answers_itself_is_not_blamed_on_the_function(
+    world: World, verify: Verify, status: int, said: str, words: str
+) -> None:
+    world.proxy.fault = answers_for_the_api("/", status, said)
+
+    verified = verify()
+
+    for check, function in (
+        ("Segment: wrong token refused", "SegmentIngestFunction"),
+        ("Segment: signed event skipped", "SegmentIngestFunction"),
+        ("reports: wrong token refused", "DeliveryReportsFunction"),
+        ("report stored", "DeliveryReportsFunction"),
+        ("unreadable report quarantined", "DeliveryReportsFunction"),
+    ):
+        row = verified.row(check)
+        assert f"FAILED API Gateway has not started {function}: " in row
+        assert f"({status})" in row
+        assert words in row
+        assert "Look at the log" not in row
+
+
+def test_a_report_token_that_no_path_carries_is_named(world: World, verify: Verify) -> None:
+    world.set_secret(report_token="a/b" * 8)
+
+    assert "the token has a / or another character that a URL path cannot carry" in verify().row("report stored")
+
+
+def test_what_the_functions_answer_with_the_same_statuses_is_blamed_on_them(world: World, verify: Verify) -> None:
+    world.proxy.fault = answers_for_the_api("/segment", 503, "The secret can't be read now")
+
+    assert "Look at the log of SegmentIngestFunction" in verify().row("Segment: signed event skipped")
+
+
+def test_a_route_names_what_the_template_has() -> None:
+    document = load_document()
+    for route in (ingest.ROUTE, reports.ROUTE):
+        assert document["Resources"][route.function]["Type"] == "AWS::Serverless::Function"
+        assert set(route.throttle) <= set(document["Parameters"])
 
 
 def test_a_body_is_found_although_sqs_looks_at_some_of_its_servers_first(world: World, verify: Verify) -> None:

@@ -18,7 +18,7 @@ from scripts.verify import __main__ as program
 from scripts.verify import reports
 from scripts.verify.__main__ import CHECKS, Check, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
-from scripts.verify.results import NAME_WIDTH, Result
+from scripts.verify.results import NAME_WIDTH, Result, Table, failed
 from scripts.verify.target import Target
 from segment_msg91.settings import Secrets
 from tests.verify.conftest import SECRET, Verify, World
@@ -194,6 +194,15 @@ def test_outputs_and_members_are_those_of_the_template_and_the_code() -> None:
     assert [name for name in Secrets.__slots__ if not getattr(parsed, name)] == ["refused"]
     too_short = Secrets.parse(dict.fromkeys(SECRET, "short"))
     assert {refused.split(":")[0] for refused in too_short.refused} == set(TOKENS)
+
+
+def test_a_command_is_not_broken_at_its_hyphens(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "aws lambda get-function-concurrency --function-name a-function"
+    Table([]).row("a check", failed("It failed.", " ".join([command] * 20)))
+
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) > 10
+    assert [line for line in printed.splitlines() if line.endswith("-")] == []
 
 
 def test_names_of_checks_fit_their_column_and_needs_name_earlier_checks() -> None:
