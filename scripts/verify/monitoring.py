@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
+
+import httpx
 
 from scripts.verify.results import Result, failed, ok, warning
 from scripts.verify.target import Resource, Target
@@ -16,6 +19,7 @@ _ALARMS: Final = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 _LOG_GROUP: Final = "AWS::Logs::LogGroup"
 _AT_ONCE: Final = 100
 """Names that DescribeAlarms takes."""
+_CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 _REDEPLOY: Final = (
     "It was deleted or changed outside of CloudFormation, which sam deploy does not notice: deploy once with the "
     "resource removed from template.yaml, and once more with it."
@@ -25,12 +29,15 @@ _REDEPLOY: Final = (
 def metric_arrives(name: str, target: Target) -> Result:
     """Check that a metric which this run has caused is in CloudWatch. All metrics share the run's timeout."""
     left = target.timeout - (datetime.now(UTC) - target.started).total_seconds()
+    ahead = _clock_ahead(target)
+    clock = _about_the_clock(ahead)
     for _ in target.waiting(f"the metric {name} in CloudWatch", left):
-        if _has_data(target, name):
-            return ok(f"CloudWatch has {name} of the service {target.stack}.")
+        if _has_data(target, name, ahead):
+            return ok(f"CloudWatch has {name} of the service {target.stack}.{clock}")
     level = target.parameter("LogLevel") or "not known"
     return failed(
-        f"CloudWatch has no {name} of the service {target.stack} since this run began, so the alarms see nothing.",
+        f"CloudWatch has no {name} of the service {target.stack} since this run began, so the alarms see nothing."
+        f"{clock}",
         "Metrics travel as log lines that Lambda takes as INFO: the functions' application log level must be INFO or "
         f"DEBUG at every LogLevel (now {level}). Deploy this checkout again, and look at the level in the Lambda "
         "console. CloudWatch may also be slow: TIMEOUT=600 waits longer.",
@@ -81,14 +88,33 @@ def _without_log_groups() -> Result:
     return failed("The stack has no log groups.", "It was deployed from another template: deploy this checkout.")
 
 
-def _has_data(target: Target, name: str) -> bool:
+def _clock_ahead(target: Target) -> timedelta:
+    """Return how far this machine's clock is ahead of the API's; 0 if the API does not tell its time."""
+    try:
+        answer = target.http.get(target.output("SegmentUrl"))  # there is no such route, so no function is started
+        api = parsedate_to_datetime(answer.headers["date"])
+    except (httpx.HTTPError, KeyError, ValueError):
+        return timedelta()
+    return datetime.now(UTC) - api.replace(tzinfo=UTC)  # HTTP's dates are GMT
+
+
+def _about_the_clock(ahead: timedelta) -> str:
+    """Say that the clocks differ, if they do so much that a person should know."""
+    if abs(ahead) <= _CLOCK_TOLERANCE:
+        return ""
+    side = "ahead of" if ahead > timedelta() else "behind"
+    return f" This machine's clock is about {abs(ahead) / _CLOCK_TOLERANCE:.0f} min {side} the API's: set it right."
+
+
+def _has_data(target: Target, name: str, ahead: timedelta) -> bool:
+    started, now = target.started - ahead, datetime.now(UTC) - ahead
     answer = target.aws.cloudwatch.get_metric_statistics(
         Namespace=NAMESPACE,
         MetricName=name,
         Dimensions=[{"Name": "service", "Value": target.stack}],
         # Data points carry the minute they begin in.
-        StartTime=target.started.replace(second=0, microsecond=0),
-        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        StartTime=started.replace(second=0, microsecond=0),
+        EndTime=now + timedelta(minutes=1),
         Period=60,
         Statistics=["Sum"],
     )

@@ -5,17 +5,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
 import pytest
 from botocore.client import BaseClient
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from sandbox.template import PATH, STACK_NAME, load_document
 from scripts.verify import __main__ as program
-from scripts.verify import reports
+from scripts.verify import monitoring, reports, target
 from scripts.verify.__main__ import CHECKS, Check, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
 from scripts.verify.results import NAME_WIDTH, Result, Table, failed
@@ -148,6 +149,45 @@ def test_metrics_arrive_at_every_log_level(world: World, verify: Verify, level: 
     world.deploy(lambda _: None, LogLevel=level)
 
     assert " ok " in verify().row("metric SmsSkipped arrives")
+
+
+def tells_no_time(request: Request) -> Response | None:
+    return Response("{}", 404, {"Date": "later"}) if (request.method, request.path) == ("GET", "/segment") else None
+
+
+class ClockOf:
+    """Stands for the class `datetime` on a machine whose clock is not right."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self, zone: tzinfo) -> datetime:
+        return datetime.now(zone) + self._ahead
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(4, "clock is about 4 min ahead of the API's"), (-4, "clock is about 4 min behind the API's")],
+)
+def test_metrics_are_found_although_the_machines_clock_is_wrong(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch, minutes: int, words: str
+) -> None:
+    for module in (monitoring, target):
+        monkeypatch.setattr(module, "datetime", ClockOf(timedelta(minutes=minutes)))
+
+    row = verify().row("metric SmsSkipped arrives")
+
+    assert " ok " in row
+    assert words in row
+
+
+def test_the_machines_clock_counts_if_the_api_does_not_tell_its_time(world: World, verify: Verify) -> None:
+    world.proxy.fault = tells_no_time
+
+    row = verify().row("metric SmsSkipped arrives")
+
+    assert " ok " in row
+    assert "clock" not in row
 
 
 def test_a_key_with_ip_security_is_a_warning_when_the_functions_have_a_vpc(world: World, verify: Verify) -> None:
