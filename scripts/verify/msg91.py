@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from scripts.verify.results import Result, failed, ok, warning
+from scripts.verify.results import Result, Status, failed, ok, warning
 from scripts.verify.target import Target
 
 _PATH: Final = "/api/validate.php"
@@ -42,7 +42,14 @@ def authkey_is_valid(target: Target) -> Result:
             f"MSG91 could not be asked from here ({type(error).__name__}).",
             f"Check Msg91BaseUrl and this machine's network. {_BY_SMS}",
         )
-    return _read_answer(response, is_in_vpc=bool(target.parameter("VpcSubnetIds")))
+    is_in_vpc = bool(target.parameter("VpcSubnetIds"))
+    result = _read_answer(response, is_in_vpc=is_in_vpc)
+    if result.status is Status.OK and is_in_vpc and not target.sms:
+        return warning(
+            f"{result.meaning} It was asked from this machine, but the functions must reach it from their VPC.",
+            f"Only a real SMS proves the way out of the VPC: {_BY_SMS}",
+        )
+    return result
 
 
 def _read_answer(response: httpx.Response, *, is_in_vpc: bool) -> Result:

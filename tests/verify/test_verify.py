@@ -201,6 +201,18 @@ def test_a_key_with_ip_security_is_a_warning_when_the_functions_have_a_vpc(world
     assert "NAT gateway" in verified.row("authkey valid at MSG91")
 
 
+def test_a_valid_key_is_a_warning_when_the_functions_have_a_vpc(world: World, verify: Verify) -> None:
+    world.deploy(lambda _: None, VpcSubnetIds="subnet-1", VpcSecurityGroupIds="sg-1")
+
+    verified = verify()
+
+    assert verified.code == 0
+    row = verified.row("authkey valid at MSG91")
+    assert "warning MSG91 says that the secret's authkey is valid. It was asked from this machine" in row
+    assert "TO=<your number>" in row
+    assert " ok " in verify("--to", NUMBER).row("authkey valid at MSG91")
+
+
 @pytest.mark.parametrize("number", ["919800000001", "919800000012"])
 def test_a_real_sms_is_followed_to_its_report(world: World, verify: Verify, number: str) -> None:
     verified = verify("--to", f"+{number}", "--text", "Hello", "--sender", "MSGXYZ", timeout="10")
