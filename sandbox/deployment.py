@@ -54,6 +54,7 @@ class Deployed:
     aws_url: str
     log: Path
     invokers: Mapping[str, Invoker] = field(default_factory=dict)
+    status: str = "CREATE_COMPLETE"
 
     def resolver(self) -> Resolver:
         queues = [queue.name for queue in self.template.queues()]
@@ -320,7 +321,7 @@ def _stacks(deployed: Deployed) -> str:
     outputs = [_text("OutputKey", name) + _text("OutputValue", value) for name, value in deployed.outputs().items()]
     stack = (
         _text("StackName", STACK_NAME)
-        + _text("StackStatus", "CREATE_COMPLETE")
+        + _text("StackStatus", deployed.status)
         + _text("CreationTime", "2026-01-01T00:00:00Z")
         + _members("Parameters", parameters)
         + _members("Outputs", outputs)

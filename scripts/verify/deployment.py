@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from scripts.verify.results import Result, failed, ok, warning
+from scripts.verify.results import Result, failed, ok
 from scripts.verify.target import Target
 from segment_msg91.settings import MIN_TOKEN_LENGTH
 
@@ -32,7 +32,6 @@ MAX_CREDENTIALS: Final = 2
 _UNPRINTABLE: Final = re.compile(r"[^!-~]")
 _NOT_IN_A_PATH: Final = re.compile(r"[/?#%]")
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
-_ROLLED_BACK: Final = ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
 def stack_is_complete(target: Target) -> Result:
@@ -40,9 +39,10 @@ def stack_is_complete(target: Target) -> Result:
     if target.status in _COMPLETE:
         return ok(f"CloudFormation says {target.status}.")
     events = f"aws cloudformation describe-stack-events --stack-name {target.stack}"
-    if target.status in _ROLLED_BACK:
-        return warning(
-            "The last deploy failed and was rolled back; the previous version is running.", f"Look: {events}"
+    if "ROLLBACK" in target.status:
+        return failed(
+            f"The last deployment failed: CloudFormation says {target.status}. At best, the version before it runs.",
+            f"Find the first error, repair it, and deploy again: {events}",
         )
     return failed(
         f"CloudFormation says {target.status}: the stack is not (or not yet) complete.",

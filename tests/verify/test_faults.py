@@ -185,7 +185,26 @@ def without_alarms(document: dict[str, Any]) -> None:
     document["Resources"] = kept
 
 
+def with_status(status: str) -> Callable[[World], None]:
+    return lambda world: world.stack.aws.deployment.deploy(replace(world.deployed, status=status))
+
+
 FAULTS: Final = (
+    Fault(
+        "the last deployment was rolled back",
+        with_status("UPDATE_ROLLBACK_COMPLETE"),
+        {"stack complete": "The last deployment failed: CloudFormation says UPDATE_ROLLBACK_COMPLETE"},
+    ),
+    Fault(
+        "the stack was never created",
+        with_status("ROLLBACK_IN_PROGRESS"),
+        {"stack complete": "The last deployment failed: CloudFormation says ROLLBACK_IN_PROGRESS"},
+    ),
+    Fault(
+        "a deployment has not ended",
+        with_status("UPDATE_IN_PROGRESS"),
+        {"stack complete": "Wait until the deploy has ended"},
+    ),
     Fault(
         "a member of the secret is missing",
         lambda world: world.set_secret(segment_token=None),
