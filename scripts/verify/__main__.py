@@ -54,6 +54,8 @@ CHECKS: Final = (
     Check("stack complete", deployment.stack_is_complete),
     Check("outputs complete", deployment.outputs_are_complete),
     Check("secret complete", deployment.secret_is_complete),
+    # Before the probes, which may set QuarantineAlarm off.
+    Check("alarms", monitoring.alarms_exist),
     Check("Segment: wrong token refused", ingest.wrong_token_is_refused),
     Check("Segment: wrong signature refused", ingest.wrong_signature_is_refused),
     Check("Segment: unsigned batch refused", ingest.unsigned_batch_is_refused),
@@ -79,7 +81,6 @@ CHECKS: Final = (
         needs=("Segment: signed event skipped",),
     ),
     Check("metric ReportStored arrives", partial(monitoring.metric_arrives, "ReportStored"), needs=("report stored",)),
-    Check("alarms", monitoring.alarms_exist),
     Check("log groups", monitoring.log_groups_have_retention),
     Check("console locked", console.console_is_locked),
     Check("console opens to its token", console.console_opens),

@@ -45,27 +45,30 @@ def metric_arrives(name: str, target: Target) -> Result:
 
 
 def alarms_exist(target: Target) -> Result:
-    """Check that every alarm of the stack exists and notifies the topic."""
+    """Check that every alarm of the stack exists, notifies the topic and is not in alarm."""
     wanted = [resource for resource in target.resources if resource.type in _ALARMS]
     if not wanted:
         return failed("The stack has no alarms.", "It was deployed from another template: deploy this checkout.")
     found = {alarm["AlarmName"]: alarm for alarm in _alarms(target, wanted)}
     if missing := [alarm.logical_id for alarm in wanted if alarm.physical_id not in found]:
         return failed(f"Missing: {', '.join(missing)}.", _REDEPLOY)
+    # Parts of a composite alarm notify no one, and their state alone means nothing.
+    parts = {name for alarm in found.values() for name in re.findall(r'"([^"]+)"', alarm.get("AlarmRule", ""))}
+    loud = [alarm for alarm in wanted if alarm.physical_id not in parts]
     topic = target.parameter("AlarmTopicArn")
+    if topic and (silent := [one.logical_id for one in loud if not _notifies(found[one.physical_id], topic)]):
+        return failed(f"These do not notify the topic AlarmTopicArn: {', '.join(silent)}.", _REDEPLOY)
+    if on := [alarm.logical_id for alarm in loud if found[alarm.physical_id].get("StateValue") == "ALARM"]:
+        told = "" if topic else " No one is notified, because there is no AlarmTopicArn."
+        return warning(
+            f"All {len(wanted)} alarms exist. In alarm now: {', '.join(on)}.{told}",
+            "Each has its section in docs/operations.md#alarms. QuarantineAlarm may be on because of an earlier run.",
+        )
     if not topic:
         return warning(
             f"All {len(wanted)} alarms exist, but notify no one: there is no AlarmTopicArn.",
             "Create a topic and deploy with its ARN: docs/operations.md#deploy.",
         )
-    parts = {name for alarm in found.values() for name in re.findall(r'"([^"]+)"', alarm.get("AlarmRule", ""))}
-    silent = [
-        alarm.logical_id
-        for alarm in wanted
-        if alarm.physical_id not in parts and not _notifies(found[alarm.physical_id], topic)
-    ]
-    if silent:
-        return failed(f"These do not notify the topic AlarmTopicArn: {', '.join(silent)}.", _REDEPLOY)
     return ok(f"All {len(wanted)} alarms exist and notify the topic AlarmTopicArn.")
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
@@ -22,7 +23,7 @@ from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUT
 from scripts.verify.results import NAME_WIDTH, Result, Table, failed
 from scripts.verify.target import Target
 from segment_msg91.settings import Secrets
-from tests.verify.conftest import SECRET, Verify, World
+from tests.verify.conftest import SECRET, TOPIC, Verify, World
 
 OPERATIONS: Final = (PATH.parent / "docs/operations.md").read_text()
 SECTION: Final = OPERATIONS.split("\n## Verify a deployment\n")[-1].split("\n## ")[0]
@@ -142,6 +143,21 @@ def test_alarms_without_a_topic_are_a_warning(world: World, verify: Verify) -> N
     assert verified.code == 0
     assert "warning" in verified.row("alarms")
     assert "notify no one" in verified.row("alarms")
+
+
+@pytest.mark.parametrize(("topic", "words"), [(TOPIC, "HeldAlarm. →"), ("", "HeldAlarm. No one is notified")])
+def test_alarms_that_are_on_are_named_as_a_warning(world: World, verify: Verify, topic: str, words: str) -> None:
+    world.deploy(lambda _: None, AlarmTopicArn=topic)
+    world.cloudwatch.describe_alarms()  # creates them
+    set_state = partial(world.cloudwatch.set_alarm_state, StateReason="a test")
+    set_state(AlarmName=f"{STACK_NAME}-HeldAlarm", StateValue="ALARM")
+    set_state(AlarmName=f"{STACK_NAME}-InvalidAlarm", StateValue="ALARM")  # a part of a composite alarm
+    set_state(AlarmName=f"{STACK_NAME}-UnknownAlarm", StateValue="INSUFFICIENT_DATA")
+
+    verified = verify()
+
+    assert verified.code == 0
+    assert f"alarms exist. In alarm now: {words}" in verified.row("alarms")
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
