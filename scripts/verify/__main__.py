@@ -17,7 +17,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.stack import StackError, explained_errors, find, new_session
-from scripts.verify import console, deployment, ingest, monitoring, msg91, reports, sms
+from scripts.verify import console, deployment, ingest, messages, monitoring, msg91, reports, sms
 from scripts.verify.gateway import NotStartedError
 from scripts.verify.results import Result, Status, Table, failed, skipped
 from scripts.verify.target import HTTP_TIMEOUT, MissingError, Sms, Target, load
@@ -63,6 +63,12 @@ CHECKS: Final = (
     Check("Segment: signed event skipped", ingest.signed_event_is_skipped),
     Check("Segment: event with token skipped", ingest.event_with_token_is_skipped),
     Check("Segment: malformed body named", ingest.malformed_body_is_named),
+    Check(
+        "Segment: invalid event recorded",
+        messages.invalid_event_is_recorded,
+        needs=("Segment: signed event skipped",),
+        left=messages.left_message,
+    ),
     Check("reports: wrong token refused", reports.wrong_token_is_refused),
     Check("report stored", reports.report_is_stored),
     Check("report known the second time", reports.report_is_known, needs=("report stored",)),
@@ -90,13 +96,14 @@ CHECKS: Final = (
 _CLEAN_UPS: Final[tuple[tuple[Callable[[Target], object], Callable[[Target], str]], ...]] = (
     (reports.delete, reports.left_report),
     (partial(reports.take_out, within=0), reports.left_body),
+    (messages.delete, messages.left_message),
 )
 """What deletes something that a run has stored, and what says what may be left if that fails."""
 _IN_PROGRESS: Final = 2.0
 """Seconds after which what was being sent when a run was stopped is stored."""
 _ALARMED: Final = (
-    "These probes were counted: about ten requests answered 401, one malformed body, one quarantined body. "
-    "QuarantineAlarm may go off once and recover; the alarms for refused requests need more of them."
+    "These probes were counted: about ten requests answered 401, one malformed body, one invalid event, one "
+    "quarantined body. QuarantineAlarm may go off once and recover; the alarms for refused requests need more of them."
 )
 
 

@@ -1,4 +1,4 @@
-"""Checks of Segment's route. No probe asks for an SMS, so even a route without authentication sends none."""
+"""Checks of Segment's route. These probes ask for no SMS, so even a route without authentication sends none."""
 
 import hashlib
 import hmac

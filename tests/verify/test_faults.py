@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -12,6 +13,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox.interception import PASS, Answer, Call, Execute, Refuse, Verdict
 from sandbox.template import STACK_NAME, load_document
 from scripts.verify import ingest, reports
+from segment_msg91.segment.track_events import track_events
 from tests.verify.conftest import OPERATOR, SECRET, Verify, World, signed
 
 
@@ -109,6 +111,13 @@ def loses_what_is_unreadable(request: Request) -> Response | None:
     if request.mimetype == "text/plain":
         return Response('{"message": "Kept", "quarantined": 1}', 202, content_type="application/json")
     return None
+
+
+def records_nothing(request: Request) -> Response | None:
+    if b"no number" not in request.get_data():
+        return None
+    results = [{"status": "invalid", "crqid": "0" * 40}]
+    return Response(json.dumps({"message": "Invalid", "results": results}), 400, content_type="application/json")
 
 
 def answers_malformed_bodies_with_200(request: Request) -> Response | None:
@@ -335,6 +344,18 @@ FAULTS: Final = (
         {"Segment: malformed body named": "should be answered 400"},
     ),
     Fault(
+        "the messages table refuses the function that sends",
+        lambda world: setattr(
+            world.stack.aws, "interceptor", RefuseFunctions("UpdateItem", "MessagesTable", "AccessDeniedException")
+        ),
+        {"Segment: invalid event recorded": "check its role and MessagesTable: no SMS is sent without that table"},
+    ),
+    Fault(
+        "the function that sends has another table",
+        between(records_nothing),
+        {"Segment: invalid event recorded": "but it is not in MessagesTable"},
+    ),
+    Fault(
         "reports need no token",
         between(opens_reports),
         {"reports: wrong token refused": "could invent delivery reports"},
@@ -552,6 +573,31 @@ def test_a_body_is_found_although_sqs_looks_at_some_of_its_servers_first(world: 
     world.stack.aws.interceptor = FindNothingAtOnce()
 
     assert " ok " in verify().row("unreadable report taken out")
+
+
+def test_a_message_that_the_operator_may_not_delete_is_a_warning(world: World, verify: Verify) -> None:
+    world.stack.aws.interceptor = RefuseOperator("DeleteItem")
+
+    row = verify().row("Segment: invalid event recorded")
+
+    (message,) = world.stack.aws.items("MessagesTable")
+    assert "warning" in row
+    assert (
+        f"""aws dynamodb delete-item --table-name MessagesTable --key '{{"crqid": {{"S": "{message["crqid"]}"}}}}'"""
+        in row
+    )
+
+
+def test_its_message_causes_no_sms_and_no_delivery_event(world: World, verify: Verify) -> None:
+    world.stack.aws.interceptor = RefuseOperator("DeleteItem")
+
+    verify()
+
+    (message,) = world.stack.aws.items("MessagesTable")
+    assert message["send_state"] == "invalid"
+    assert track_events({}, {**message, "user_id": "user-1"}, datetime.now(UTC)) == []
+    assert track_events({}, {**message, "user_id": "user-1", "send_state": "rejected"}, datetime.now(UTC)) != []
+    assert world.simulator.ledger.entries() == []
 
 
 def test_an_unexpected_error_fails_its_check_only_and_is_not_quoted(

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.template import PATH, STACK_NAME, load_document
 from scripts.verify import __main__ as program
-from scripts.verify import monitoring, reports, target
+from scripts.verify import messages, monitoring, reports, target
 from scripts.verify.__main__ import CHECKS, Check, main
 from scripts.verify.deployment import MEMBERS, OPTIONAL_MEMBERS, OPTIONAL_OUTPUTS, OUTPUTS, TOKENS
 from scripts.verify.results import NAME_WIDTH, Result, Table, failed
@@ -97,6 +97,24 @@ def test_a_run_that_is_stopped_cleans_up(world: World, verify: Verify, monkeypat
     assert "report deleted" not in verified.out
     assert verified.out.endswith("\nStopped.\n")
     assert world.stack.aws.items("ReportsTable") == []
+
+
+def test_a_run_that_is_stopped_deletes_its_message(
+    world: World, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = messages._delete  # noqa: SLF001
+
+    def stop_once(*_: object) -> bool:
+        monkeypatch.setattr(messages, "_delete", delete)
+        assert len(world.stack.aws.items("MessagesTable")) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(messages, "_delete", stop_once)
+
+    verified = verify()
+
+    assert verified.out.endswith("\nStopped.\n")
+    assert world.stack.aws.items("MessagesTable") == []
 
 
 @pytest.mark.parametrize("output", ["ReportsTableName", "ReportsQuarantineQueueUrl"])
