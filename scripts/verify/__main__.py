@@ -98,7 +98,7 @@ _CLEAN_UPS: Final[tuple[tuple[Callable[[Target], object], Callable[[Target], str
     (partial(reports.take_out, within=0), reports.left_body),
     (messages.delete, messages.left_message),
 )
-"""What deletes something that a run has stored, and what says what may be left if that fails."""
+"""Each deletes something that a run has stored, and says what may be left if that fails."""
 _IN_PROGRESS: Final = 2.0
 """Seconds after which what was being sent when a run was stopped is stored."""
 _ALARMED: Final = (
@@ -178,8 +178,6 @@ def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
         return skipped(f"It needs these checks to be ok first: {', '.join(missing)}.")
     try:
         return check.run(target)
-    except MissingError as error:
-        return skipped(f"It needs {error}, which is missing.")
     except Exception as error:  # noqa: BLE001 - the other checks still run, and delete what this run has stored
         explained = _explained(error)
         return replace(explained, remedy=f"{explained.remedy} {check.left(target)}".strip())
@@ -188,6 +186,8 @@ def _result(check: Check, target: Target, earlier: dict[str, Result]) -> Result:
 def _explained(error: Exception) -> Result:
     """Say what an error of a check means. Never quotes its text, which may have a credential in it."""
     match error:
+        case MissingError():
+            return skipped(f"It needs {error}, which is missing.")
         case NotStartedError():
             return error.result
         case httpx.HTTPError():

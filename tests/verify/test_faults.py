@@ -575,6 +575,23 @@ def test_a_body_is_found_although_sqs_looks_at_some_of_its_servers_first(world: 
     assert " ok " in verify().row("unreadable report taken out")
 
 
+@pytest.mark.parametrize(
+    ("output", "check"),
+    [
+        ("MessagesTableName", "Segment: invalid event recorded"),
+        ("ReportsTableName", "report deleted"),
+        ("ReportsQuarantineQueueUrl", "unreadable report taken out"),
+    ],
+)
+def test_what_is_left_for_want_of_an_output_is_named(world: World, verify: Verify, output: str, check: str) -> None:
+    without_output(output)(world)
+
+    row = verify().row(check)
+
+    assert f"skipped It needs the output {output}, which is missing. → " in row
+    assert "of this run may still be in " in row
+
+
 def test_a_message_that_the_operator_may_not_delete_is_a_warning(world: World, verify: Verify) -> None:
     world.stack.aws.interceptor = RefuseOperator("DeleteItem")
 
