@@ -103,7 +103,8 @@ _IN_PROGRESS: Final = 2.0
 """Seconds after which what was being sent when a run was stopped is stored."""
 _ALARMED: Final = (
     "These probes were counted: about ten requests answered 401, one malformed body, one invalid event, one "
-    "quarantined body. QuarantineAlarm may go off once and recover; the alarms for refused requests need more of them."
+    "quarantined body. QuarantineAlarm may go off once and recover; three runs in three hours set off the alarms for "
+    "refused requests and failed sends as well."
 )
 
 

@@ -169,7 +169,7 @@ def test_alarms_that_are_on_are_named_as_a_warning(world: World, verify: Verify,
     world.cloudwatch.describe_alarms()  # creates them
     set_state = partial(world.cloudwatch.set_alarm_state, StateReason="a test")
     set_state(AlarmName=f"{STACK_NAME}-HeldAlarm", StateValue="ALARM")
-    set_state(AlarmName=f"{STACK_NAME}-InvalidAlarm", StateValue="ALARM")  # a part of a composite alarm
+    set_state(AlarmName=f"{STACK_NAME}-AcceptedAlarm", StateValue="ALARM")  # a part of a composite alarm
     set_state(AlarmName=f"{STACK_NAME}-UnknownAlarm", StateValue="INSUFFICIENT_DATA")
 
     verified = verify()
