@@ -19,7 +19,7 @@ from sandbox.msg91_simulator.numbers import NUMBERS, PREFIX
 from sandbox.samples import SAMPLES, Result, authorization, send, send_sample, track
 from sandbox.servers import PortInUseError
 from sandbox.stack import Options, Stack, running_stack
-from sandbox.template import UnknownParameterError
+from sandbox.template import ParameterError
 
 REPORTS_TIMEOUT: Final = 15
 """Seconds."""
@@ -38,7 +38,7 @@ def main() -> int:
     except NotAvailableError as error:
         console.say(f"No DynamoDB Local: {error}. --dynamodb moto needs nothing.")
         return 2
-    except (UsageError, PortInUseError, UnknownParameterError) as error:
+    except (UsageError, PortInUseError, ParameterError) as error:
         console.say(str(error))
         return 2
     except KeyboardInterrupt:
@@ -96,7 +96,7 @@ def _rows(stack: Stack, results: Sequence[Result], timeout: float) -> list[Row]:
     found = settled_rows(
         stack.messages, stack.last_event, [result.crqid for result in results if result.crqid], timeout
     )
-    unstored = [Row("", "", result.status, "", "", result.reason) for result in results if not result.crqid]
+    unstored = [Row(result.event, "", result.status, "", "", result.reason) for result in results if not result.crqid]
     return found + unstored
 
 
@@ -109,7 +109,7 @@ def _print_rows(console: Console, rows: Sequence[Row]) -> None:
 def _print_urls(console: Console, stack: Stack, log: Path) -> None:
     number = f"{PREFIX}02" if stack.simulator else "<your number>"
     event = track(number, "Hello from the sandbox", senderID="MSGIND")
-    advice = "The number's last two digits choose what MSG91 does; `python -m sandbox --numbers` lists them"
+    advice = "The number's last two digits choose what MSG91 does; `make run ARGS=--numbers` lists them"
     console.say(f"""
 Running until Ctrl-C:
   the console         {stack.console_url} (any user name, password {stack.secret["console_token"]})

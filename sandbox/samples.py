@@ -23,6 +23,8 @@ class Result:
     status: str
     crqid: str | None = None
     reason: str = ""
+    event: str = ""
+    """Its type and name."""
 
 
 def send_sample(url: str, name: str) -> list[Result]:
@@ -36,7 +38,7 @@ def send(url: str, body: str, authorization: str) -> list[Result]:
     parsed = answer.json()
     if "results" not in parsed:
         return [Result(f"HTTP {answer.status_code}", reason=parsed["message"])]
-    return [_result(result) for result in parsed["results"]]
+    return [_result(result, event) for result, event in zip(parsed["results"], _names(body), strict=True)]
 
 
 def authorization(secret: Mapping[str, str]) -> str:
@@ -48,5 +50,11 @@ def track(number: str, message: str, **more: str) -> dict[str, object]:
     return {"type": "track", "event": "Sandbox Test", "properties": properties}
 
 
-def _result(result: Mapping[str, str]) -> Result:
-    return Result(result["status"], result.get("crqid"), result.get("reason", ""))
+def _result(result: Mapping[str, str], event: str) -> Result:
+    return Result(result["status"], result.get("crqid"), result.get("reason", ""), event)
+
+
+def _names(body: str) -> list[str]:
+    content = json.loads(body)
+    events = [event.get("json", event) for event in (content if isinstance(content, list) else [content])]
+    return [f"{event.get('type', '')} {event.get('event') or event.get('name') or ''}".strip() for event in events]

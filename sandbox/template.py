@@ -1,6 +1,7 @@
 """Reads what the local stack needs from template.yaml, so that the two stay consistent."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 """CloudFormation omits such a variable; `sam local` needs its declaration before --env-vars can set it."""
 PATH = Path(__file__).resolve().parent.parent / "template.yaml"
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[^!}]+)\}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 _RATE = re.compile(r"rate\((?P<count>[1-9]\d*) (?P<unit>minute|hour|day)s?\)")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
@@ -119,8 +121,8 @@ def load_document(path: Path = PATH) -> dict[str, Any]:
     return document
 
 
-class UnknownParameterError(Exception):
-    """A value was given for a parameter that the template does not declare."""
+class ParameterError(Exception):
+    """A parameter was given that the template does not declare, or a value that it does not take."""
 
 
 class Template:
@@ -132,7 +134,9 @@ class Template:
     def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> None:
         declared = document.get("Parameters", {})
         if unknown := set(parameters or {}) - set(declared):
-            raise UnknownParameterError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+            raise ParameterError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+        for name, value in (parameters or {}).items():
+            _check(name, value, declared[name])
         given = {name: str(parameter["Default"]) for name, parameter in declared.items()} | dict(parameters or {})
         self._parameters = given
         self._outputs: Mapping[str, Any] = document.get("Outputs", {})
@@ -313,6 +317,19 @@ def _resolve(value: Any, references: Mapping[str, str]) -> Any:  # noqa: ANN401 
             return {key: _resolve(item, references) for key, item in value.items()}
         case _:
             return value
+
+
+def _check(name: str, value: str, declared: Mapping[str, Any]) -> None:
+    """Refuse what CloudFormation refuses, in the template's words. Raises ParameterError."""
+    if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
+        raise ParameterError(f"{name}: one of {', '.join(map(str, declared['AllowedValues']))}")
+    if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
+        raise ParameterError(f"{name}: {declared['ConstraintDescription']}")
+    if declared.get("Type") == "Number":
+        least, most = declared.get("MinValue", 0), declared.get("MaxValue", math.inf)
+        if not _WHOLE_NUMBER.fullmatch(value) or not least <= int(value) <= most:
+            limit = f" to {most}" if "MaxValue" in declared else " or more"
+            raise ParameterError(f"{name}: a number of {least}{limit}")
 
 
 def _seconds(rate: str) -> int:

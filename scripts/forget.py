@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scripts.stack import StackError, explained_errors, find, new_session
 from segment_msg91.fields import phone_digits
+from segment_msg91.phone_numbers import read_number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,11 +59,12 @@ class Found:
 class Person:
     """What the tables hold about the person with a phone number."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", tables: Tables, phone: str) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", tables: Tables, phone: str, region: str = "") -> None:
+        """`region`: the country of a number without a country code, as the stack completes it."""
         self._dynamodb = dynamodb
         self._tables = tables
         # Messages and reports have the digits; an invalid event has the number as it was given.
-        self._phones = dict.fromkeys((phone_digits(phone) or phone, phone))
+        self._phones = dict.fromkeys((read_number(phone, region) or phone, phone_digits(phone) or phone, phone))
 
     def find(self, *, scan: bool = False) -> Found:
         """Find messages and reports by the indexes.
@@ -172,12 +174,14 @@ def masked(phone: str) -> str:
 def summary(phone: str, found: Found, *, deleted: bool, opt_out: bool = False) -> str:
     """Return what was found, whether it was deleted, and what to do next."""
     counted = f"{_counted(len(found.messages), 'message')}, {_counted(len(found.reports), 'report')}"
-    lines = [f"{masked(phone)}: {counted}.", "Deleted." if deleted else "Nothing was deleted: run again with --delete."]
+    lines = [f"{masked(phone)}: {counted}.", "Deleted." if deleted else "Nothing was deleted: run again with DELETE=1."]
+    if not (found.messages or found.reports or found.recipients):
+        lines = [f"{masked(phone)}: nothing is stored. Was it with its country code, as in 918818888758?"]
     if found.opt_outs and not opt_out:
-        lines.append("The opt-out stays, without its reason, so that no SMS is sent again (--opt-out deletes it).")
+        lines.append("The opt-out stays, without its reason, so that no SMS is sent again (OPT_OUT=1 deletes it).")
     if found.unlinked_reports:
         messages = _counted(found.unlinked_reports, "message")
-        lines.append(f"No index leads to all reports that {messages} may have: run again with --scan.")
+        lines.append(f"No index leads to all reports that {messages} may have: run again with SCAN=1.")
     return "\n".join(lines)
 
 
@@ -210,15 +214,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    session = new_session()
-    tables = Tables.of(find(session, options.stack).outputs)
-    print(f"Stack {options.stack} in {session.region_name}.", file=sys.stderr)
+    stack = find(new_session(), options.stack)
+    print(f"Stack {stack.name} in {stack.session.region_name}.", file=sys.stderr)
     print("Phone number, with its country code: ", end="", file=sys.stderr, flush=True)
     phone = sys.stdin.readline().strip()
     if not phone:
         print("No number, nothing done.", file=sys.stderr)
         return 2
-    person = Person(session.client("dynamodb"), tables, phone)
+    person = Person(stack.session.client("dynamodb"), Tables.of(stack.outputs), phone, stack.region_of_numbers)
     found = person.find(scan=options.scan)
     if options.delete:
         person.delete(found, opt_out=options.opt_out)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.forget import masked
-from scripts.stack import StackError, explained_errors, find, new_session
+from scripts.stack import Stack, StackError, explained_errors, find, new_session
 from segment_msg91.phone_numbers import is_region, read_number
 from segment_msg91.recipient import Change, Scope, Source
 from segment_msg91.store.aws import StoreUnavailableError
@@ -51,16 +51,20 @@ def change_of(row: dict[str, str | None], region: str, now: datetime) -> Change:
 def import_file(path: Path, recipients: Recipients, region: str, now: datetime) -> Iterator[str]:
     """Store the lines of a file; yield what went wrong, and at the end what was stored."""
     changes: list[tuple[int, Change]] = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if "phone" not in [(name or "").strip().lower() for name in rows.fieldnames or ()]:
-            yield "The first line must name the columns, and one of them must be `phone`. Nothing was stored."
-            return
-        for row in rows:
-            try:
-                changes.append((rows.line_num, change_of(row, region, now)))
-            except _BadLineError as error:
-                yield f"line {rows.line_num}: {error}"
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            if "phone" not in [(name or "").strip().lower() for name in rows.fieldnames or ()]:
+                yield "The first line must name the columns, and one of them must be `phone`. Nothing was stored."
+                return
+            for row in rows:
+                try:
+                    changes.append((rows.line_num, change_of(row, region, now)))
+                except _BadLineError as error:
+                    yield f"line {rows.line_num}: {error}"
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield f"{path} cannot be read ({type(error).__name__}): give a CSV file in UTF-8. Nothing was stored."
+        return
     stored = 0
     for start in range(0, len(changes), _PER_CALL):
         part = changes[start : start + _PER_CALL]
@@ -101,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         with explained_errors():
-            return _run(options, _recipients(options.stack))
+            return _run(options)
     except StackError as error:
         print(error, file=sys.stderr)
         return 2
@@ -110,17 +114,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _run(options: argparse.Namespace, recipients: Recipients) -> int:
+def _run(options: argparse.Namespace) -> int:
+    stack = find(new_session(), options.stack)
+    recipients = _recipients(stack)
+    region = options.region or stack.region_of_numbers
     now = datetime.now(UTC)
     if options.command == "list":
         for line in listed(recipients, numbers=options.numbers):
             print(line)
         return 0
     if options.command == "import":
-        lines = list(import_file(options.file, recipients, options.region, now))
+        lines = list(import_file(options.file, recipients, region, now))
         print("\n".join(lines))
         return 0 if len(lines) == 1 and lines[0].startswith("Stored") else 1
-    phone = _typed_number(options.region)
+    phone = _typed_number(region)
     if phone is None:
         return 2
     if options.command == "show":
@@ -140,25 +147,25 @@ def _typed_number(region: str) -> str | None:
     print("Phone number, with its country code: ", end="", file=sys.stderr, flush=True)
     phone = read_number(sys.stdin.readline().strip(), region)
     if phone is None:
-        print("No phone number, nothing done.", file=sys.stderr)
+        print("That is no phone number: give 7 to 15 digits with the country code. Nothing done.", file=sys.stderr)
     return phone
 
 
-def _recipients(name: str) -> Recipients:
-    session = new_session()
-    stack = find(session, name)
+def _recipients(stack: Stack) -> Recipients:
     if "RecipientsTableName" not in stack.outputs:
         raise StackError("The stack has no table of opt-outs: deploy it with GuardRails=on first.")
-    print(f"Stack {name} in {session.region_name}.", file=sys.stderr)
+    print(f"Stack {stack.name} in {stack.session.region_name}.", file=sys.stderr)
     days = stack.parameters.get("RetentionDays")
     retention = timedelta(days=int(days)) if days else _RETENTION
-    return Recipients(session.client("dynamodb"), stack.outputs["RecipientsTableName"], retention)
+    return Recipients(stack.session.client("dynamodb"), stack.outputs["RecipientsTableName"], retention)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stack", required=True, help="the stack's name, such as segment-msg91")
-    parser.add_argument("--region", default="", help="country of numbers without a country code, such as IN")
+    parser.add_argument(
+        "--region", default="", help="country of numbers without a country code, such as IN; default: DefaultRegion"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, words in (("add", "opt a number out"), ("remove", "opt a number in again")):
         command = commands.add_parser(name, help=words)

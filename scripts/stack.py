@@ -23,6 +23,11 @@ class Stack:
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
 
+    @property
+    def region_of_numbers(self) -> str:
+        """The country of numbers without a country code (ISO 3166); empty if they must have one."""
+        return self.parameters.get("DefaultRegion", "")
+
 
 def new_session() -> boto3.Session:
     """Return a session in the AWS CLI's region. The CLI reads AWS_REGION first, which boto3 does not know."""
@@ -31,6 +36,8 @@ def new_session() -> boto3.Session:
 
 def find(session: boto3.Session, name: str) -> Stack:
     """Describe a stack. Raises StackError if there is none, and botocore's errors."""
+    if not name:
+        raise StackError("Name the stack: add STACK=segment-msg91")
     cloudformation = session.client("cloudformation")
     try:
         (described,) = cloudformation.describe_stacks(StackName=name)["Stacks"]

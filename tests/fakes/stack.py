@@ -12,7 +12,7 @@ class FakeCloudFormation:
     """Describes one stack, of any name."""
 
     outputs: dict[str, str]
-    parameters: Mapping[str, str]
+    parameters: dict[str, str]
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
         outputs = [{"OutputKey": name, "OutputValue": value} for name, value in self.outputs.items()]

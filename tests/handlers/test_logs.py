@@ -194,6 +194,15 @@ def test_a_missing_authkey_is_in_the_log(ingest: "Endpoint", track: "Track", aws
     assert "msg91_authkey is missing" in output.text
 
 
+def test_a_wrong_parameter_is_named_in_the_log(
+    ingest: "Endpoint", track: "Track", output: "Output", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_REGION", "UK")
+    answer = ingest(track(PHONE))
+    assert (answer.status, "A parameter of the stack is wrong" in answer.body["message"]) == (503, True)
+    assert [line["problem"].partition(":")[0] for line in output.logs()] == ["DEFAULT_REGION"]
+
+
 def test_a_retry_is_logged_with_its_cause(
     ingest: "Endpoint", track: "Track", dynamodb: "UnreliableDynamoDb", output: "Output"
 ) -> None:

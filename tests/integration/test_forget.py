@@ -245,9 +245,16 @@ def test_a_stack_without_guard_rails_has_no_table_to_look_at(send: "Send", track
 
 
 @pytest.fixture
-def run(aws: "Aws", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Forget:
+def stack() -> FakeCloudFormation:
+    return FakeCloudFormation(dict(OUTPUTS), {})
+
+
+@pytest.fixture
+def run(
+    aws: "Aws", stack: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Forget:
     """Run the script, type a number, and return what it printed."""
-    clients = {"cloudformation": FakeCloudFormation(dict(OUTPUTS), {}), "dynamodb": aws.dynamodb}
+    clients = {"cloudformation": stack, "dynamodb": aws.dynamodb}
     monkeypatch.setattr(boto3, "Session", partial(FakeSession, clients))
 
     def main(*arguments: str, typed: str = PHONE) -> str:
@@ -263,7 +270,7 @@ def test_the_script_only_counts_without_the_option_delete(
     run: Forget, send: "Send", track: "Track", aws: "Aws"
 ) -> None:
     send(track(PHONE))
-    assert "1 message, 0 reports.\nNothing was deleted: run again with --delete." in run()
+    assert "1 message, 0 reports.\nNothing was deleted: run again with DELETE=1." in run()
     assert len(aws.messages()) == 1
     assert "1 message, 0 reports.\nDeleted." in run("--delete")
     assert aws.messages() == []
@@ -278,8 +285,22 @@ def test_the_script_shows_no_number(run: Forget, send: "Send", track: "Track") -
 
 @pytest.mark.usefixtures("_unlinked_reports")
 def test_the_script_says_when_a_scan_is_needed(run: Forget) -> None:
-    assert "No index leads to all reports that 1 message may have: run again with --scan." in run()
+    assert "No index leads to all reports that 1 message may have: run again with SCAN=1." in run()
     assert "1 message, 1 report.\nDeleted.\n|" in run("--delete", "--scan")
+
+
+def test_a_number_without_a_country_code_is_completed_as_the_stack_completes_it(
+    run: Forget, send: "Send", track: "Track", stack: FakeCloudFormation
+) -> None:
+    send(track(PHONE))
+    assert "nothing is stored. Was it with its country code" in run(typed=PHONE[2:])
+    stack.parameters = {"DefaultRegion": "IN"}
+    assert "1 message, 0 reports." in run(typed=PHONE[2:])
+
+
+def test_without_a_stack_the_script_asks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert forget.main(["--stack", ""]) == 2
+    assert "STACK=segment-msg91" in capsys.readouterr().err
 
 
 def test_without_a_number_the_script_does_nothing(run: Forget, send: "Send", track: "Track", aws: "Aws") -> None:

@@ -159,3 +159,25 @@ def test_a_tombstone_is_kept_as_long_as_the_stack_keeps_messages(run: Run, aws: 
     run("remove")
     expires_at = datetime.fromtimestamp(int(aws.recipients()[0]["expires_at"]), UTC)
     assert timedelta(days=29) < expires_at - datetime.now(UTC) < timedelta(days=31)
+
+
+def test_a_number_without_a_country_code_is_completed_as_the_stack_completes_it(
+    run: Run, stack: FakeCloudFormation, recipients: Recipients, tmp_path: Path
+) -> None:
+    stack.parameters["DefaultRegion"] = "IN"
+    run("add", typed=PHONE[2:])
+    assert recipients.find(PHONE).consents
+    file = tmp_path / "opt-outs.csv"
+    file.write_text("phone\n9800000002\n")
+    assert "Stored: 1." in run("import", str(file))
+    assert recipients.find("919800000002").consents
+
+
+@pytest.mark.parametrize("content", [None, b"phone\n\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_named(content: bytes | None, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "opt-outs.csv"
+    if content is not None:
+        file.write_bytes(content)
+    printed = run("import", str(file))
+    assert printed.startswith(f"1|{file} cannot be read (")
+    assert "give a CSV file in UTF-8. Nothing was stored." in printed

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from sandbox.template import PATH, Function, QueueTrigger, Route, ScheduleTrigger, Template, UnknownParameterError
+from sandbox.template import PATH, Function, ParameterError, QueueTrigger, Route, ScheduleTrigger, Template
 
 ENVIRONMENT_FOR_SAM_LOCAL = PATH.parent / "sandbox" / "sam-local-env.json"
 AWS_IN_A_CONTAINER = "http://host.docker.internal:3101"
@@ -189,8 +189,24 @@ def test_a_parameter_can_be_given() -> None:
 
 
 def test_a_parameter_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(UnknownParameterError, match=r"DefaultSender$"):
+    with pytest.raises(ParameterError, match=r"DefaultSender$"):
         Template.load(parameters={"DefaultSender": "MSGIND"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("GuardRails", "yes", "GuardRails: one of off, on"),
+        ("DefaultRegion", "India", "DefaultRegion: .*two letters"),
+        ("MaxSmsPerNumberPerHour", "abc", "MaxSmsPerNumberPerHour: a number of 0"),
+        ("ReconcileEveryMinutes", "100000", "ReconcileEveryMinutes: "),
+    ],
+)
+def test_a_value_that_cloudformation_refuses_is_refused_in_the_templates_words(
+    name: str, value: str, words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        Template.load(parameters={name: value})
 
 
 def test_a_variable_without_a_value_is_left_out() -> None:

@@ -41,6 +41,7 @@ TEXTS = {
     Category.BLOCKED: ["Blocked Number", "Number under blocked circle", "BLACKLIST", "CALL BARRED"],
     Category.OPT_OUT: ["OPT-OUT", "Opted out", "Unsubscribed number", "OPTOUT-REJ"],
     Category.TIMING: ["Invalid SMS Timing"],
+    Category.FIELD: ["Invalid schedule time", "Campaign name too long"],
     Category.VARIABLE_LENGTH: ["TEMPLATE_VARIABLE_EXCEEDED_MAX_LENGTH", "Template variable exceeded max length"],
     Category.PERMISSION: ["Authkey has no permission to send an sms"],
     Category.INVALID_NUMBER: [
@@ -180,9 +181,9 @@ def test_whatever_a_failing_report_says_it_has_a_category(
         ("311", Category.DUPLICATE),
         ("207", Category.ACCOUNT),
         ("418", Category.ACCOUNT),
-        ("102", Category.OTHER),
+        ("102", Category.FIELD),
         ("205", Category.OTHER),
-        ("310", Category.OTHER),
+        ("310", Category.FIELD),
     ],
 )
 def test_a_refusal_s_code_has_its_category(code: str, category: Category) -> None:

@@ -128,7 +128,11 @@ def test_an_error_of_an_unknown_code_is_held_if_the_status_blames_key_or_address
         pytest.param(_error(code="202"), "MSG91: Try otherwise (202)", id="MSG91's words and the code"),
         pytest.param(b'{"type":"error","message":"flow id missing"}', "MSG91: flow id missing", id="no code"),
         pytest.param(SUCCESS, None, id="success"),
-        pytest.param(_error(code="311"), None, id="accepted before"),
+        pytest.param(
+            _error(code="311"),
+            "MSG91 took the same text to this number seconds before, and may drop this one (311)",
+            id="accepted before",
+        ),
     ],
 )
 def test_the_reason_a_person_reads_says_who_spoke(content: bytes, reason: str | None) -> None:

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from segment_msg91.authentication import UnauthorizedError
 from segment_msg91.http import Request, answer
 from segment_msg91.redaction import redacted
-from segment_msg91.settings import SecretUnavailableError, log_level
+from segment_msg91.settings import SecretUnavailableError, SettingsError, log_level
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -58,6 +58,9 @@ def answers_errors(endpoint: str, advice: str) -> Callable[[Handler], Handler]:
             except UnauthorizedError as error:
                 count_unauthorized(endpoint)
                 return answer(401, str(error))
+            except SettingsError as error:
+                logger.error("wrong setting", problem=str(error))
+                return answer(503, f"A parameter of the stack is wrong; the function's log names it. {advice}")
             except Exception as error:  # noqa: BLE001 - Lambda's runtime would log its text, which may quote the data
                 logger.error("unexpected error", exception=redacted(error))
                 return answer(503, f"Unexpected error; the function's log names it. {advice}")

@@ -49,7 +49,7 @@ PARAMETERS: Final = {
     "shorturl": "short_url",
 }
 _SWITCHES: Final = frozenset({"unicode", "flash"})
-_WHOLE_NUMBERS: Final = frozenset({"country", "afterminutes"})
+_WHOLE_NUMBERS: Final = {"country": "91", "afterminutes": "15"}  # with an example
 
 _PROMOTIONAL_ROUTE: Final = "1"
 
@@ -253,8 +253,9 @@ def reason_to_skip(request: Request, now: datetime, max_age: timedelta | None) -
     """Return why an event is not for us, or too old; None if it is."""
     event, event_type = request.event, request.origin.event_type
     if event_type not in PAYLOADS and not request.is_mapped:
-        name = event_type if event_type in _OTHER_TYPES else "these"
-        return f"type: {name} events send no SMS"
+        if event_type in _OTHER_TYPES:
+            return f"type: {event_type} events send no SMS"
+        return "type: not one that sends an SMS; use identify, page, screen or track"
     if member_of(event, "context", "integration").get("name") == INTEGRATION_NAME:
         return "context.integration: this event came from us"
     if request.is_mapped and _OWN_MESSAGE_ID.fullmatch(request.origin.message_id or ""):
@@ -448,7 +449,7 @@ def _parameter(name: str, value: object) -> str | int:
     if not text:
         raise _InvalidFieldError(f"{name}: must be a text or number")
     if name in _WHOLE_NUMBERS and not (text.isascii() and text.isdigit()):
-        raise _InvalidFieldError(f"{name}: must be digits, as MSG91's {name} is")
+        raise _InvalidFieldError(f"{name}: must be digits, such as {_WHOLE_NUMBERS[name]}")
     return text
 
 

@@ -78,8 +78,10 @@ class Outcome:
     @property
     def reason(self) -> str | None:
         """Return the error for a person: MSG91's words or ours, and the code."""
-        if self.state is SendState.ACCEPTED or not self.error:
+        if not self.error:
             return None
+        if self.state is SendState.ACCEPTED:
+            return f"MSG91 took the same text to this number seconds before, and may drop this one ({self.error_code})"
         reason = self.error if "MSG91" in self.error or "msg91" in self.error else f"MSG91: {self.error}"
         if self.error_code and self.error_code not in reason:
             reason += f" ({self.error_code})"

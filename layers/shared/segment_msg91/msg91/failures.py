@@ -33,6 +33,7 @@ class Category(StrEnum):
     BALANCE = "balance"
     ACCOUNT = "account"
     PERMISSION = "permission"
+    FIELD = "field"
     DROPPED = "dropped"
     UNCONFIRMED = "unconfirmed"
     NOT_SENT = "not_sent"
@@ -147,6 +148,11 @@ FAILURES: Final[Mapping[Category, Failure]] = {
         "Give the key this permission at MSG91, or put another key into the secret. What Segment delivers again within "
         "its four hours is then sent; replay what is older.",
     ),
+    Category.FIELD: Failure(
+        _PERMANENT,
+        "MSG91 refuses a field of the event, such as the time in schtime.",
+        "Correct the field that MSG91's own words name, stored with the message, then track a new event.",
+    ),
     Category.DROPPED: Failure(
         _TEMPORARY,
         "MSG91 accepted it and did not send it: its logs do not know it.",
@@ -200,6 +206,7 @@ STATUS_VAGUE: Final = {
 # Error codes of MSG91's API. Those of `codes.API_ERRORS` that are missing here fit no category.
 API: Final = {
     "101": Category.INVALID_NUMBER,
+    "102": Category.FIELD,
     "103": Category.DLT_HEADER,
     "104": Category.ACCOUNT,
     "105": Category.ACCOUNT,
@@ -217,6 +224,10 @@ API: Final = {
     "301": Category.BALANCE,
     "302": Category.ACCOUNT,
     "303": Category.ACCOUNT,
+    "307": Category.FIELD,
+    "308": Category.FIELD,
+    "309": Category.FIELD,
+    "310": Category.FIELD,
     "311": Category.DUPLICATE,
     "400": Category.DLT_TEMPLATE,
     "418": Category.ACCOUNT,
@@ -236,6 +247,7 @@ PHRASES: Final = (
     (Category.TIMING, ("invalid sms timing", "sms timing", "invalid timing", "time restriction")),
     (Category.OPT_OUT, ("opt out", "optout", "opted out", "unsubscribed")),
     (Category.VARIABLE_LENGTH, ("template variable exceeded", "variable length", "variable exceed", "var length")),
+    (Category.FIELD, ("schedule time", "campaign name", "missing message", "message length", "too long")),
     (Category.DLT_CONSENT, ("consent", "not optin", "not opted in")),
     (Category.DND, ("dnd", "ndnc", "do not disturb", "preference")),
     (Category.DLT_HEADER, ("header", "sender", "sndr")),

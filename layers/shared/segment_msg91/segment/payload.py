@@ -36,7 +36,9 @@ def split(body: bytes) -> EventBatch:
     except UnicodeDecodeError:
         raise MalformedBodyError("The body is not UTF-8; send JSON.") from None
     except MalformedJsonError as error:
-        raise MalformedBodyError(f"The body is not JSON: {error}.") from None
+        raise MalformedBodyError(
+            f"The body is not JSON: {error}; send one event object, or an array of them."
+        ) from None
     if isinstance(content, list) and len(content) > MAX_EVENTS_IN_BATCH:
         raise MalformedBodyError(
             f"The body holds more than {MAX_EVENTS_IN_BATCH} events; make Segment's batches smaller."
