@@ -83,8 +83,8 @@ def _problems(target: Target) -> Iterator[str]:
             yield f"{name} lists {len(values)} credentials; only the first {MAX_CREDENTIALS} count"
         if name in TOKENS and any(len(value) < MIN_TOKEN_LENGTH for value in values):
             yield f"{name} is shorter than {MIN_TOKEN_LENGTH} characters, so the functions do not accept it"
-        # Copying adds such characters, and no one sees them. Headers and URLs can't carry them.
-        if any(_UNPRINTABLE.search(value) for value in values):
+        # Copying adds such characters, and no one sees them. Headers and URLs can't carry them; a signature's key may.
+        if name != "segment_shared_secret" and any(_UNPRINTABLE.search(value) for value in values):
             yield f"{name} has a space or a character that is not printable ASCII: store it again without that"
         if name == "report_token" and any(_NOT_IN_A_PATH.search(value) for value in values):
             yield f"{name} has one of / ? # %, which mean something else in a URL: make another one"

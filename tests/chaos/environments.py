@@ -8,7 +8,7 @@ from queue import Empty, LifoQueue
 
 import httpx
 
-from sandbox.emulator import Emulator
+from sandbox.emulator import Emulator, NotBuiltError
 from sandbox.lambda_runtime import RIE_PATH, Event, FunctionError
 from sandbox.msg91_simulator.server import Listener
 
@@ -29,7 +29,7 @@ class Environment:
     def invoke(self, event: Event) -> object:
         """Raises FunctionError."""
         if not self.emulator.is_running:
-            self.emulator.start()
+            self._start()
         try:
             timeout = 2 * self.emulator.function.timeout
             answer = self.http.post(self.emulator.url + RIE_PATH, json=event, timeout=timeout).json()
@@ -38,6 +38,14 @@ class Environment:
         if isinstance(answer, dict) and "errorType" in answer:
             raise FunctionError(f"{self.name} raised {answer['errorType']}: {answer.get('errorMessage')}")
         return answer
+
+    def _start(self) -> None:
+        try:
+            self.emulator.start()
+        except NotBuiltError as error:
+            if self.emulator.process is None:  # a call of the killed process was still running, and was to kill as well
+                raise FunctionError(f"{self.name} was killed while it started") from error
+            raise
 
     def kill(self) -> None:
         self.emulator.stop()

@@ -272,11 +272,6 @@ FAULTS: Final = (
         },
     ),
     Fault(
-        "the shared secret has a space inside",
-        lambda world: world.set_secret(segment_shared_secret=[SECRET["segment_shared_secret"], "two words"]),
-        {"secret complete": "segment_shared_secret has a space"},
-    ),
-    Fault(
         "the report_token has two lines",
         lambda world: world.set_secret(report_token=f"{'a' * 24}\n{'b' * 24}"),
         {
