@@ -27,7 +27,7 @@ check: $(READY) ## Run lint, types and the fast tests, in under a minute
 .PHONY: test
 test: $(READY) lint ## Run lint, types and every test, on moto and DynamoDB Local, and on the built functions
 	@pytest -n 2 -m "not slow" --cov --cov-report=
-	@pytest -n 5 -m slow
+	@pytest -n 4 -m slow
 
 .PHONY: protections
 protections: $(READY) ## Remove each safeguard in turn, and check that a named test fails (kills the mutant)

@@ -1,13 +1,15 @@
 """An environment that is killed while it starts ends its event like any other kill, so that a run goes on."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from sandbox.emulator import Emulator, NotBuiltError
 from sandbox.lambda_runtime import FunctionError
-from sandbox.msg91_simulator.server import Listener
 from tests.chaos.environments import Environment
+
+if TYPE_CHECKING:
+    from sandbox.msg91_simulator.server import Listener
 
 
 class _StartsNot:
