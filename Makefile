@@ -21,13 +21,12 @@ run: $(READY) ## Start the local stack and send the sample events through it (op
 
 .PHONY: check
 check: $(READY) ## Run lint, types and the fast tests, in under a minute
-	@ruff check . && ruff format --check . && mypy
+	@ruff check . && ruff format --check . && mypy -n 2
 	@pytest -q -n 2 -m "not slow and not medium"
 
 .PHONY: test
 test: $(READY) lint ## Run lint, types and every test, on moto and DynamoDB Local, and on the built functions
-	@pytest -n 2 -m "not slow" --cov --cov-report=
-	@pytest -n 4 -m slow
+	@pytest -n 4 --cov --cov-report=
 
 .PHONY: protections
 protections: $(READY) ## Remove each safeguard in turn, and check that a named test fails (kills the mutant)
@@ -57,7 +56,7 @@ lint: $(READY) ## Run ruff, mypy and the template's linters, and compare the lay
 lint-code:
 	ruff check .
 	ruff format --check .
-	mypy
+	mypy -n 2
 	sh scripts/requirements.sh | diff - layers/shared/requirements.txt
 
 lint-template:

@@ -30,7 +30,7 @@ class GroupByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not 
         return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid)
 
 
-# Most start processes or a stack, try every fault, or write hundreds of messages. Costs are measured without coverage.
+# Most start processes or a stack, try every fault, or write hundreds of messages.
 _SLOW: Final = (
     "tests/aws_faults/",
     "tests/browser/",
