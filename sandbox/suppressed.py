@@ -74,12 +74,14 @@ def suppress_samples(console: Console, stack: Stack, options: Options) -> bool:
     console.say(f"\nSending events that rules suppress ({', '.join(sorted(RULES))}):\n")
     with _ingest_with_rules(stack, options) as url:
         results = [_send(url, stack, sample) for sample in SAMPLES]
-    crqids = [result.crqid or "" for result in results]
+    crqids = [last.crqid or "" for *_, last in results]
+    sent = [one.crqid for *before, _ in results for one in before if one.crqid]
 
     def is_done(row: Row) -> bool:
         return row.sent == "suppressed" and (not stack.sends_events or bool(row.last_event))
 
     rows = settled_rows(stack.messages, stack.last_event, crqids, TIMEOUT, is_done)
+    settled_rows(stack.messages, stack.last_event, sent, TIMEOUT)  # or they would be shown as the user's
     console.headings()
     for row in rows:
         console.row(row)
@@ -106,8 +108,7 @@ def _ingest_with_rules(stack: Stack, options: Options) -> Iterator[str]:
         yield started.enter_context(running_api(routes, {FUNCTION: invoker}, options.host)) + "/segment"
 
 
-def _send(url: str, stack: Stack, sample: Sample) -> Result:
-    """Send an event after those that must come before it, each by itself."""
+def _send(url: str, stack: Stack, sample: Sample) -> list[Result]:
+    """Send an event after those that must come before it, each by itself; return a result for each."""
     events = (*sample.before, sample.sms)
-    *_, (result,) = (send(url, json.dumps(event), authorization(stack.secret)) for event in events)
-    return result
+    return [result for event in events for result in send(url, json.dumps(event), authorization(stack.secret))]
