@@ -11,9 +11,10 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from scripts.stack import StackError, explained_errors, find, new_session
+from scripts.stack import exit_code, find, new_session
 from segment_msg91.fields import phone_digits
 from segment_msg91.phone_numbers import read_number
 
@@ -204,13 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--opt-out", action="store_true", help="delete the opt-out as well; then SMS are sent to the number again"
     )
-    options = parser.parse_args(arguments)
-    try:
-        with explained_errors():
-            return _forget(options)
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return exit_code(partial(_forget, parser.parse_args(arguments)))
 
 
 def _forget(options: argparse.Namespace) -> int:

@@ -11,11 +11,12 @@ import csv
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from scripts.forget import masked
-from scripts.stack import Stack, StackError, explained_errors, find, new_session
+from scripts.stack import CommandError, Stack, exit_code, find, new_session
 from segment_msg91.phone_numbers import is_region, read_number
 from segment_msg91.recipient import Change, Scope, Source
 from segment_msg91.store.aws import StoreUnavailableError
@@ -104,11 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("--region: must be the two letters of a country, as in IN", file=sys.stderr)
         return 2
     try:
-        with explained_errors():
-            return _run(options)
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 2
+        return exit_code(partial(_run, options))
     except StoreUnavailableError as error:
         print(f"DynamoDB did not answer: {error}. Run it again.", file=sys.stderr)
         return 1
@@ -153,7 +150,7 @@ def _typed_number(region: str) -> str | None:
 
 def _recipients(stack: Stack) -> Recipients:
     if "RecipientsTableName" not in stack.outputs:
-        raise StackError("The stack has no table of opt-outs: deploy it with GuardRails=on first.")
+        raise CommandError("The stack has no table of opt-outs: deploy it with GuardRails=on first.")
     print(f"Stack {stack.name} in {stack.session.region_name}.", file=sys.stderr)
     days = stack.parameters.get("RetentionDays")
     retention = timedelta(days=int(days)) if days else _RETENTION

@@ -1,16 +1,16 @@
-"""A deployed stack, found in the account and the region that the AWS CLI uses."""
+"""The operator's commands: the stack that they are for, in the AWS CLI's account and region, and how they fail."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 
-class StackError(Exception):
-    """The stack can't be asked. The text says why, and what to do."""
+class CommandError(Exception):
+    """A command can't do its work. The text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,16 @@ def new_session() -> boto3.Session:
 
 
 def find(session: boto3.Session, name: str) -> Stack:
-    """Describe a stack. Raises StackError if there is none, and botocore's errors."""
+    """Describe a stack. Raises CommandError if there is none, and botocore's errors."""
     if not name:
-        raise StackError("Name the stack: add STACK=segment-msg91")
+        raise CommandError("Name the stack: add STACK=segment-msg91")
     cloudformation = session.client("cloudformation")
     try:
         (described,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        raise StackError(
+        raise CommandError(
             f"There is no stack {name} in {session.region_name}, in the account of these credentials. Check STACK= and "
             "AWS_REGION; aws cloudformation list-stacks shows what there is."
         ) from error
@@ -57,17 +57,16 @@ def find(session: boto3.Session, name: str) -> Stack:
     )
 
 
-@contextmanager
-def explained_errors() -> Iterator[None]:
-    """Raise botocore's errors as StackError."""
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code: 2, and the reason printed, if an error of AWS or of its use ends it."""
     try:
-        yield
+        return command()
+    except CommandError as error:
+        problem = str(error)
     except BotoCoreError as error:
-        problem = str(error).rstrip(".")
-        raise StackError(
-            f"AWS can't be asked: {problem}. Set up the AWS CLI (aws configure), AWS_PROFILE or AWS_REGION."
-        ) from error
+        said = str(error).rstrip(".")
+        problem = f"AWS can't be asked: {said}. Set up the AWS CLI (aws configure), AWS_PROFILE or AWS_REGION."
     except ClientError as error:
-        raise StackError(
-            f"AWS refuses: {error}. See which credentials are used: aws sts get-caller-identity."
-        ) from error
+        problem = f"AWS refuses: {error}. See which credentials are used: aws sts get-caller-identity."
+    print(problem, file=sys.stderr)
+    return 2

@@ -16,7 +16,7 @@ import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.stack import StackError, explained_errors, find, new_session
+from scripts.stack import CommandError, exit_code, find, new_session
 from scripts.verify import console, deployment, ingest, messages, monitoring, msg91, reports, sms
 from scripts.verify.gateway import NotStartedError
 from scripts.verify.results import Result, Status, Table, failed, skipped
@@ -110,25 +110,20 @@ _ALARMED: Final = (
 
 def main(arguments: list[str] | None = None, session: boto3.Session | None = None) -> int:
     """Check the stack that the arguments name. Return the exit code."""
-    options = _parse(arguments)
-    try:
-        real_sms = _sms(options)
-        with explained_errors(), httpx.Client(timeout=HTTP_TIMEOUT) as http:
-            target = load(
-                find(session or new_session(), options.stack),
-                http,
-                sms=real_sms,
-                timeout=options.timeout,
-                progress=lambda text: print(text, file=sys.stderr, flush=True),
-            )
-            return _run(target, real_sms)
-    except (StackError, _UsageError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    return exit_code(partial(_verify, _parse(arguments), session))
 
 
-class _UsageError(Exception):
-    """The arguments are not valid; the message says what to write."""
+def _verify(options: argparse.Namespace, session: boto3.Session | None) -> int:
+    real_sms = _sms(options)
+    with httpx.Client(timeout=HTTP_TIMEOUT) as http:
+        target = load(
+            find(session or new_session(), options.stack),
+            http,
+            sms=real_sms,
+            timeout=options.timeout,
+            progress=lambda text: print(text, file=sys.stderr, flush=True),
+        )
+        return _run(target, real_sms)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -146,13 +141,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _sms(options: argparse.Namespace) -> Sms | None:
-    if not options.stack:
-        raise _UsageError("Name the stack: make verify STACK=segment-msg91")
     if not options.to:
         return None
     number = phone_digits(options.to)
     if not number:
-        raise _UsageError("TO= is no phone number: 7 to 15 digits, with the country code.")
+        raise CommandError("TO= is no phone number: 7 to 15 digits, with the country code.")
     return Sms(number, options.text, options.sender)
 
 
